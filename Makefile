@@ -1,0 +1,32 @@
+# `make demo` and `make test` are all the set-up there is: both install what they need into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test test-slow lint format clean
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: .venv/installed
+	$(BIN)/python train_2layer.py --dataset digits --epochs 30
+	$(BIN)/python collect_gradients.py --dataset digits --model_name 2-layer --numimg 10 -N 1024 -i 100
+	$(BIN)/python clever.py lipschitz_mat/digits_2-layer --plot_dir plots
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+test-slow: .venv/installed
+	$(BIN)/python -m pytest -m slow
+
+lint: .venv/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+format: .venv/installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv

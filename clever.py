@@ -1,0 +1,251 @@
+"""Score: fit the maxima in .mat files, take the end points as Lipschitz constants, print scores."""
+
+import argparse
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from lipschitz import matfile
+from lipschitz.bounds import AVERAGES, DUAL_NORM, clever_score
+from lipschitz.errors import InputError, RunError, run
+from lipschitz.lines import line
+from lipschitz.matfile import Record
+from lipschitz.targets import UNTARGETED
+from lipschitz.weibull import SHAPE_REG, Fit, fit
+
+BOUND_NORMS = ("1", "2", "i")
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "data_folder", nargs="+", type=Path, help="folders (searched recursively) or .mat files"
+    )
+    parser.add_argument("--min", action="store_true", help="least score over images, not the mean")
+    parser.add_argument("--user_type", default="", help="report targets of info `user` as this")
+    parser.add_argument(
+        "--use_slope", action="store_true", help="fit the slopes (--compute_slope), not gradients"
+    )
+    parser.add_argument(
+        "--untargeted", action="store_true", help="per image the least over --target_type 16 files"
+    )
+    parser.add_argument("--num_samples", type=int, default=0, help="use the first K maxima")
+    parser.add_argument("--num_images", type=int, default=0, help="use the first K files")
+    parser.add_argument(
+        "--shape_reg", type=float, default=SHAPE_REG, help="weight of the fit's penalty"
+    )
+    parser.add_argument("--nthreads", type=int, default=0, help="without effect: no pool is needed")
+    parser.add_argument("--plot_dir", default="", help="draw each fit into this folder")
+    parser.add_argument("--method", default="mle_reg", choices=("mle", "mle_reg", "maxsamp"))
+    args = parser.parse_args()
+    if args.num_samples < 0 or args.num_images < 0:
+        raise InputError("--num_samples and --num_images count from 1; 0 means all")
+    if not args.shape_reg >= 0:
+        raise InputError("--shape_reg is a weight: 0 or more")
+    return args
+
+
+def main() -> int:
+    """Parse, load, fit, print."""
+    args = parse()
+    print(vars(args))
+    paths = find_files(args.data_folder)
+    records, unreadable = load(paths, slope=args.use_slope)
+    records = select(records, args.untargeted, args.num_samples)
+
+    experiments = group(records)
+    for experiment, members in experiments.items():
+        if len(experiments) > 1:
+            print(f"\n=== {heading(*experiment)} ===")
+        members.sort(key=lambda record: (record.name.image_id, record.name.info))
+        if args.num_images:
+            members = members[: args.num_images]
+        plots = Path(args.plot_dir) if args.plot_dir else None
+        if plots and len(experiments) > 1:
+            _, nsamp, niters, activation, order = experiment
+            plots = plots / f"{nsamp}_{niters}_{activation}_order{order}"
+        scores = score(members, args, plots)
+        if args.untargeted:
+            scores = untargeted(members, scores)
+        summarise(members, scores, args)
+    if unreadable:
+        print(f"{unreadable} of {len(paths)} files were left out (see above)", file=sys.stderr)
+    return 1 if unreadable else 0
+
+
+def find_files(places: Iterable[Path]) -> list[Path]:
+    """All .mat files at and under the places that the user named."""
+    paths = []
+    for place in places:
+        if not place.exists():
+            raise InputError(f"{place} does not exist: name the folder that sampling saved to")
+        paths += sorted(place.rglob("*" + matfile.EXTENSION)) if place.is_dir() else [place]
+    if not paths:
+        named = ", ".join(map(str, places))
+        raise InputError(f"no .mat files in {named}: sample with collect_gradients.py first")
+    return paths
+
+
+def load(paths: list[Path], slope: bool) -> tuple[list[Record], int]:
+    """Read the files; one that cannot be used is named, counted and skipped."""
+    keys = matfile.SLOPE_KEYS if slope else matfile.GRADIENT_KEYS
+    records = []
+    for path in paths:
+        try:
+            records.append(matfile.load(path, keys))
+        except matfile.FormatError as error:
+            print(f"skipped {path}: {error}", file=sys.stderr)
+    if not records:
+        raise RunError("none of the files can be scored")
+    return records, len(paths) - len(records)
+
+
+def select(records: list[Record], wants_untargeted: bool, num_samples: int) -> list[Record]:
+    """The files of the kind that is asked for, cut to their first `num_samples` maxima."""
+    chosen = [r for r in records if r.name.info.startswith(UNTARGETED) == wants_untargeted]
+    if wants_untargeted and not chosen:
+        raise InputError("no files of an untargeted run: sample with --target_type 16")
+    if not wants_untargeted and len(chosen) < len(records):
+        left_out = len(records) - len(chosen)
+        print(f"left out {left_out} files of an untargeted run: score them with --untargeted")
+    if not chosen:
+        raise InputError("only files of an untargeted run: score them with --untargeted")
+    if not num_samples:
+        return chosen
+
+    enough = []
+    for record in chosen:
+        n = min(len(maxima) for maxima in record.maxima.values())
+        if num_samples > n:
+            print(f"warning: skipped {record.path}: --num_samples {num_samples}, it has {n}")
+            continue
+        record.maxima.update({norm: x[:num_samples] for norm, x in record.maxima.items()})
+        enough.append(record)
+    if not enough:
+        raise InputError(f"no file has {num_samples} maxima: choose a smaller --num_samples")
+    return enough
+
+
+def group(records: list[Record]) -> dict[tuple, list[Record]]:
+    """The files by experiment: folder, NSAMP, NITERS, activation, order."""
+    experiments = defaultdict(list)
+    for record in records:
+        name = record.name
+        key = (record.path.parent, name.nsamp, name.niters, name.activation, name.order)
+        experiments[key].append(record)
+    return experiments
+
+
+def heading(folder: Path, nsamp: int, niters: int, activation: str, order: int) -> str:
+    """An experiment, for people to read."""
+    return f"{folder}: N = {nsamp}, {niters} iterations, {activation}, order {order}"
+
+
+def score(
+    records: list[Record], args: argparse.Namespace, plots: Path | None
+) -> list[dict[str, float]]:
+    """Fit all files and norms together; returns each file's scores by the bound's norm."""
+    samples = [record.maxima[DUAL_NORM[norm]] for record in records for norm in BOUND_NORMS]
+    if args.method == "maxsamp":
+        fits = [Fit(float(x.max())) for x in samples]
+    else:
+        fits = fit(samples, args.shape_reg if args.method == "mle_reg" else 0.0)
+
+    scores = []
+    for i, record in enumerate(records):
+        of_record = slice(i * len(BOUND_NORMS), (i + 1) * len(BOUND_NORMS))
+        fitted = dict(zip(BOUND_NORMS, fits[of_record], strict=True))
+        print("loading")
+        print(f"[Filename] {record.path}")
+        bounds = {norm: clever_score(record.g_x0, fitted[norm].end_point) for norm in BOUND_NORMS}
+        if plots:
+            for norm in BOUND_NORMS:
+                plot(record, norm, bounds[norm], fitted[norm], plots, args.use_slope)
+        for norm in BOUND_NORMS:
+            print(debug_line(record, norm, bounds[norm], fitted[norm], args.method))
+            if fitted[norm].problem:
+                print(f"bnd_norm {norm}: scored by the maximum: {fitted[norm].problem}")
+        scores.append(bounds)
+    return scores
+
+
+def debug_line(record: Record, norm: str, bound: float, fitted: Fit, method: str) -> str:
+    """The line of one fit; g_x0 prints in full."""
+    name = record.name
+    fields = {
+        "id": name.image_id,
+        "true_label": name.true_label,
+        "target_label": name.target_label,
+        "info": name.info,
+        "nsamps": name.nsamp,
+        "niters": name.niters,
+        "bnd_norm": norm,
+        "bnd": bound,
+    }
+    if method != "maxsamp":
+        fields |= {
+            "ks": fitted.ks,
+            "pVal": fitted.p_value,
+            "shape": fitted.shape,
+            "loc": fitted.location,
+            "scale": fitted.scale,
+            "g_x0": repr(record.g_x0),
+        }
+    return line("DEBUG", 1, **fields)
+
+
+def plot(record: Record, norm: str, bound: float, fitted: Fit, folder: Path, slope: bool) -> None:
+    """Draw one fit."""
+    from lipschitz.plot import plot_fit  # matplotlib is slow to import, and few runs plot
+
+    name = record.name
+    maxima = record.maxima[DUAL_NORM[norm]]
+    model = re.sub(r"[^A-Za-z0-9.,-]", "-", record.model)
+    parts = ["Fig", model, name.info, name.image_id, name.true_label, name.target_label]
+    parts += ["Nsamp", len(maxima), *(["slope"] if slope else []), f"L{norm}"]
+    path = folder / ("_".join(map(str, parts)) + ".png")
+    print(f"[Figname] {path}")
+    classes = f"class {name.true_label} to {name.target_label} ({name.info})"
+    title = f"{model}, image {name.image_id}, {classes}: L{norm} score {bound:.5g}"
+    plot_fit(path, maxima, fitted, title, DUAL_NORM[norm])
+
+
+def untargeted(records: list[Record], scores: list[dict[str, float]]) -> list[dict[str, float]]:
+    """Per image the least score over its targets, each printed."""
+    of_image = defaultdict(list)
+    for record, bounds in zip(records, scores, strict=True):
+        of_image[record.name.image_id].append(bounds)
+    least = []
+    for image_id, bounds in of_image.items():
+        least.append({norm: min(bound[norm] for bound in bounds) for norm in BOUND_NORMS})
+        fields = {f"clever_L{norm}": value for norm, value in least[-1].items()}
+        n_classes = len(bounds) + 1
+        print(line("STATS", 1, image=f"{image_id:3d}", n_classes=f"{n_classes:3d}", **fields))
+    return least
+
+
+def summarise(
+    records: list[Record], scores: list[dict[str, float]], args: argparse.Namespace
+) -> None:
+    """Print the L0 lines: a kind of target each, its scores over the images."""
+    of_kind = defaultdict(list)
+    if args.untargeted:
+        of_kind["untargeted"] = scores
+    else:
+        for record, bounds in zip(records, scores, strict=True):
+            kind = record.name.info
+            of_kind[args.user_type if kind == "user" and args.user_type else kind].append(bounds)
+    average = AVERAGES["min" if args.min else "mean"]
+    for kind in sorted(of_kind):
+        fields = {
+            f"{kind}_clever_L{norm}": float(average([bounds[norm] for bounds in of_kind[kind]]))
+            for norm in BOUND_NORMS
+        }
+        print(line("STATS", 0, info=kind, **fields))
+
+
+if __name__ == "__main__":
+    run(main)

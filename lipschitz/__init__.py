@@ -1,0 +1,1 @@
+"""What the commands share: one idea a module, none of which parses arguments."""

@@ -1,0 +1,19 @@
+"""From Lipschitz constants to CLEVER scores, and from scores to averages."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+# The bound in a norm takes the Lipschitz constant, so the gradient, in the dual norm:
+# |g(x) - g(y)| <= max |dg/dx|_q |x - y|_p with 1/p + 1/q = 1 (Weng et al., ICLR 2018, theorem 3.2)
+DUAL_NORM = {"1": "i", "2": "2", "i": "1"}
+
+AVERAGES: dict[str, Callable[[Sequence[float]], float]] = {"mean": np.mean, "min": np.min}
+
+
+def clever_score(g_x0: float, lipschitz_constant: float) -> float:
+    """How far the image must move at least: the margin over the constant (theorem 3.2).
+
+    A constant of 0 means that no sample moves the margin: the score is infinite.
+    """
+    return g_x0 / lipschitz_constant if lipschitz_constant else np.inf

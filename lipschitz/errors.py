@@ -1,0 +1,37 @@
+"""The two ways in which a command ends early, and how it says so."""
+
+import signal
+import sys
+from collections.abc import Callable
+
+INTERRUPTED = 128 + signal.SIGINT
+
+
+class InputError(Exception):
+    """What the user gave cannot be used; the message says what to do. Exit code 2."""
+
+
+class RunError(Exception):
+    """The run itself failed; the message says how. Exit code 1."""
+
+
+def run(main: Callable[[], int | None]) -> None:
+    """Run a command's `main` and exit: an error is one line on stderr, not a traceback."""
+    try:
+        code = main() or 0
+        sys.stdout.flush()
+    except InputError as error:
+        code = _say(error, 2)
+    except RunError as error:
+        code = _say(error, 1)
+    except BrokenPipeError:  # the reader of our output, `head` say, has gone
+        sys.stderr.close()
+        code = 1
+    except KeyboardInterrupt:
+        code = _say("interrupted: the files saved so far are complete and stay", INTERRUPTED)
+    sys.exit(code)
+
+
+def _say(message: object, code: int) -> int:
+    print(f"{sys.argv[0].rpartition('/')[2]}: {message}", file=sys.stderr)
+    return code

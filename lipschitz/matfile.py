@@ -1,0 +1,158 @@
+"""The .mat files between sampling and scoring: their names, what they hold, how they are kept.
+
+`SAVE/DATASET_MODEL[/SETTINGS]/NSAMP_NITERS_ID_TRUE_TARGET_INFO_ACTIVATION_orderO.mat`, where
+SETTINGS names what differs from the defaults and is not in the file's name.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy.io import loadmat, savemat
+
+from lipschitz.ball import RADII
+from lipschitz.sampling import SEED
+
+EXTENSION = ".mat"
+GRADIENT_KEYS = {"2": "G2_max", "1": "G1_max", "i": "Gi_max"}
+SLOPE_KEYS = {"2": "L2_max", "1": "L1_max", "i": "Li_max"}
+
+
+class FormatError(Exception):
+    """A file is not one that sampling wrote; the message says why."""
+
+
+class Name(NamedTuple):
+    """What a file's name says."""
+
+    nsamp: int
+    niters: int
+    image_id: int
+    true_label: int
+    target_label: int
+    info: str
+    activation: str
+    order: int
+
+    def __str__(self) -> str:
+        return "_".join(map(str, self[:-1])) + f"_order{self.order}{EXTENSION}"
+
+    @classmethod
+    def parse(cls, file_name: str) -> "Name":
+        """Read a name; raises FormatError where it is none."""
+        # an activation may contain "_" (hard_sigmoid), an info does not
+        pattern = r"(\d+)_(\d+)_(\d+)_(\d+)_(\d+)_([^_]+)_(.+)_order(\d+)" + re.escape(EXTENSION)
+        found = re.fullmatch(pattern, file_name)
+        if not found:
+            raise FormatError("its name is not NSAMP_NITERS_ID_TRUE_TARGET_INFO_ACTIVATION_orderO")
+        *numbers, info, activation, order = found.groups()
+        return cls(*map(int, numbers), info, activation, int(order))
+
+
+def folder(
+    save: Path,
+    dataset: str,
+    model_name: str,
+    *,
+    sample_norm: str,
+    radius: float | None,
+    seed: int,
+    asked: int,
+    drawn: int,
+) -> Path:
+    """The folder of an experiment; settings that are not the default are a sub-folder."""
+    settings = []
+    if sample_norm != "l2":
+        settings.append(sample_norm)
+    if radius is not None and radius != RADII[sample_norm][1]:
+        settings.append(f"radius{radius!r}")
+    if seed != SEED:
+        settings.append(f"seed{seed}")
+    if drawn != asked:
+        settings.append(f"drawn{drawn}")
+    return save / f"{dataset}_{model_name}" / "_".join(settings)
+
+
+def save(path: Path, contents: dict[str, object]) -> None:
+    """Write the file whole or not at all: under another name, flushed, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{os.getpid()}.{path.stem}")
+    try:
+        with unfinished.open("wb") as file:
+            savemat(file, contents)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What scoring needs of a file."""
+
+    path: Path
+    name: Name
+    model: str  # DATASET_MODEL, then -SETTINGS where there are any
+    g_x0: float
+    maxima: dict[str, np.ndarray]  # by norm "2", "1", "i": (Niters,) float64
+
+
+def load(path: Path, keys: dict[str, str] = GRADIENT_KEYS) -> Record:
+    """Read a file and check it; `keys` says which array is which norm's.
+
+    Raises FormatError where it cannot be read or is not a file of the sampler.
+    """
+    name = Name.parse(path.name)
+    if name.order != 1:
+        raise FormatError("second-order files cannot be scored yet")
+    try:
+        contents = loadmat(path)
+    except Exception as error:  # scipy's reader raises what its parsing stumbles over
+        raise FormatError(
+            f"it is not a whole MATLAB file ({error or type(error).__name__})"
+        ) from error
+    try:
+        name = name._replace(
+            image_id=int(_scalar(contents, "id")),
+            true_label=int(_scalar(contents, "true_label")),
+            target_label=int(_scalar(contents, "target_label")),
+            info=str(np.ravel(contents["info"])[0]),
+        )
+        return Record(
+            path=path,
+            name=name,
+            model=_model(path, contents),
+            g_x0=float(_scalar(contents, "g_x0")),
+            maxima={norm: _maxima(contents, key) for norm, key in keys.items()},
+        )
+    except (KeyError, IndexError, ValueError, TypeError) as error:
+        raise FormatError(f"it lacks what sampling writes: {error}") from error
+
+
+def _scalar(contents: dict[str, np.ndarray], key: str) -> np.number:
+    values = np.ravel(contents[key])
+    if values.size != 1 or not np.isfinite(values[0]):
+        raise ValueError(f"{key} is not a number")
+    return values[0]
+
+
+def _maxima(contents: dict[str, np.ndarray], key: str) -> np.ndarray:
+    values = np.ravel(contents[key]).astype(np.float64)
+    if not values.size or not np.isfinite(values).all() or (values < 0).any():
+        raise ValueError(f"{key} is not an array of maxima")
+    return values
+
+
+def _model(path: Path, contents: dict[str, np.ndarray]) -> str:
+    """Which model the file is of: its folder, with the folder above where that is SETTINGS."""
+    parent = path.resolve().parent
+    try:
+        args = contents["args"][0, 0]
+        model = f"{np.ravel(args['dataset'])[0]}_{np.ravel(args['model_name'])[0]}"
+    except (KeyError, IndexError, ValueError, TypeError):
+        return parent.name
+    return f"{model}-{parent.name}" if parent.parent.name == model else model

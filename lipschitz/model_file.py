@@ -1,0 +1,89 @@
+"""Networks on disk: `models/STEM.keras`, or the HDF5 file `models/STEM` of the 2018 toolkit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+
+from lipschitz.errors import InputError
+
+if TYPE_CHECKING:
+    from lipschitz.tensorflow import keras
+
+MODELS = Path("models")
+
+
+def path_to_save(stem: str) -> Path:
+    """Where training writes the network of this stem."""
+    return MODELS / f"{stem}.keras"
+
+
+def find(stem: str) -> Path | None:
+    """The file of this stem, the current format first; None where there is none."""
+    candidates = (path_to_save(stem), MODELS / stem)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def save(model: keras.Model, path: Path) -> None:
+    """Write the model whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        model.save(unfinished)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def load(path: Path, build: Callable[[], keras.Model]) -> keras.Model:
+    """Read a model of either format; `build` makes the network that an HDF5 file has weights of.
+
+    Raises InputError where the file is not a model, or not one that takes and gives what the
+    built network does.
+    """
+    expected = build()
+    if path.suffix != ".keras":
+        _set_weights(expected, path)
+        return expected
+
+    from lipschitz.tensorflow import keras
+
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path} is not a Keras model: {_first_line(error)}") from error
+    shapes = (model.input_shape, model.output_shape)
+    if shapes != (expected.input_shape, expected.output_shape):
+        raise InputError(
+            f"{path} maps {shapes[0]} to {shapes[1]}; this data set needs "
+            f"{expected.input_shape} to {expected.output_shape}"
+        )
+    return model
+
+
+def _set_weights(model: keras.Model, path: Path) -> None:
+    """Take the weights of an HDF5 file of the old Keras, layer by layer in the file's order."""
+    try:
+        with h5py.File(path) as file:
+            layers = file["model_weights"]
+            weights = [
+                np.asarray(layers[layer][weight])
+                for layer in layers.attrs["layer_names"]
+                for weight in layers[layer].attrs["weight_names"]
+            ]
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"{path} is not an HDF5 model: {_first_line(error)}") from error
+    found = [weight.shape for weight in weights]
+    needed = [tuple(weight.shape) for weight in model.weights]
+    if found != needed:
+        raise InputError(f"{path} holds another network: weights {found}, needed {needed}")
+    model.set_weights(weights)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,33 @@
+"""A picture of one fit: the maxima, the fitted density, the end point."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from lipschitz.weibull import Fit, density
+
+NORM_NAMES = {"1": "$L_1$", "2": "$L_2$", "i": r"$L_\infty$"}
+INK, FAINT, ACCENT = "#1f2933", "#9fb3c8", "#c2410c"
+
+
+def plot_fit(path: Path, maxima: np.ndarray, fit: Fit, title: str, norm: str) -> None:
+    """Draw a histogram of the maxima (n,) of the gradient's `norm`, with the fit over it."""
+    figure = Figure(figsize=(6.4, 4), dpi=120)
+    axes = figure.add_axes((0.11, 0.14, 0.86, 0.78))
+    axes.hist(maxima, bins="auto", density=True, color=FAINT, label=f"{len(maxima)} maxima")
+    if not fit.problem:
+        x = np.linspace(min(maxima.min(), fit.end_point), fit.end_point, 400)
+        label = f"reverse Weibull, shape {fit.shape:.3g}, p = {fit.p_value:.2g}"
+        axes.plot(x, density(fit, x), color=INK, label=label)
+    kind = f"largest maximum ({fit.problem})" if fit.problem else "end point"
+    axes.axvline(fit.end_point, color=ACCENT, ls="--", label=f"{kind} {fit.end_point:.5g}")
+    axes.set_xlabel(f"largest {NORM_NAMES[norm]} norm of the gradient in an iteration")
+    axes.set_ylabel("density")
+    axes.set_title(title, fontsize="medium")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="upper left", fontsize="small")
+    axes.margins(x=0.03)
+    axes.set_ylim(top=axes.get_ylim()[1] * 1.3)  # room for the legend
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)

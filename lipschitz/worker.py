@@ -1,0 +1,69 @@
+"""What one sampling worker does: draw the batches that it is told to into the shared ring.
+
+Started by `workers.py` as a process of its own; it imports no TensorFlow and no main script.
+"""
+
+import argparse
+from multiprocessing.connection import Connection
+from typing import NamedTuple
+
+import numpy as np
+
+from lipschitz import shared_memory
+from lipschitz.ball import BLOCK, Ball, draw_block
+
+LOWEST, HIGHEST = -0.5, 0.5  # the box of valid images
+
+
+class Neighbourhood(NamedTuple):
+    """Where samples are drawn: around one image, in one ball, from one seed."""
+
+    x_0: np.ndarray  # (n,) float32
+    ball: Ball
+    seed: int
+    image: int
+
+
+class Batch(NamedTuple):
+    """One batch: its slot in the ring, and its place among an iteration's samples."""
+
+    slot: int
+    iteration: int
+    first: int
+
+
+def draw(out: np.ndarray, around: Neighbourhood, batch: Batch) -> None:
+    """Fill `out` (batch size, n), float32, with samples of the iteration from `first` on."""
+    points = np.empty((BLOCK, out.shape[1]), np.float32)
+    last = batch.first + len(out)
+    for block in range(batch.first // BLOCK, -(-last // BLOCK)):
+        draw_block(points, around.ball, around.seed, around.image, batch.iteration, block)
+        begin, end = max(batch.first, block * BLOCK), min(last, (block + 1) * BLOCK)
+        samples = out[begin - batch.first : end - batch.first]
+        np.add(around.x_0, points[begin - block * BLOCK : end - block * BLOCK], out=samples)
+        np.clip(samples, LOWEST, HIGHEST, out=samples)
+
+
+def serve(connection: Connection, ring: np.ndarray) -> None:
+    """Draw what arrives, answer when it is there, end when the other side is gone."""
+    around = None
+    try:
+        while True:
+            message = connection.recv()
+            if isinstance(message, Neighbourhood):
+                around = message
+                continue
+            draw(ring[message.slot], around, message)
+            connection.send(message)
+    except (EOFError, ConnectionError):
+        return
+
+
+def main() -> None:
+    """Serve on the descriptors that the parent process passed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("connection", type=int, help="file descriptor of a socket")
+    parser.add_argument("segment", type=int, help="file descriptor of the shared memory")
+    parser.add_argument("shape", type=int, nargs=3, help="slots, batch size, values per image")
+    args = parser.parse_args()
+    serve(Connection(args.connection), shared_memory.attach(args.segment, tuple(args.shape)))

@@ -1,0 +1,141 @@
+"""MNIST: 60,000 training and 10,000 test images; the four files are downloaded when absent.
+
+`python3 setup_mnist.py` fetches and checks all four beforehand.
+"""
+
+import gzip
+import hashlib
+import sys
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lipschitz.dataset import DATA_FOLDER_VARIABLE, DataSet, Images, data_folder, one_hot
+from lipschitz.download import DownloadError, download
+from lipschitz.errors import InputError, run
+from lipschitz.networks import NUM_LABELS, built_in
+
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    "http://yann.lecun.com/exdb/mnist/",
+)
+IMAGE_SIZE, NUM_CHANNELS = 28, 1
+VALIDATION_SIZE = 5000
+
+
+@dataclass(frozen=True)
+class IdxFile:
+    """A published file: its name, the shape of its bytes, the SHA-256 of the unpacked file."""
+
+    name: str
+    shape: tuple[int, ...]
+    sha256: str
+
+
+TRAIN_IMAGES = IdxFile(
+    "train-images-idx3-ubyte.gz",
+    (60000, 28, 28),
+    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+)
+TRAIN_LABELS = IdxFile(
+    "train-labels-idx1-ubyte.gz",
+    (60000,),
+    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+)
+TEST_IMAGES = IdxFile(
+    "t10k-images-idx3-ubyte.gz",
+    (10000, 28, 28),
+    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+)
+TEST_LABELS = IdxFile(
+    "t10k-labels-idx1-ubyte.gz",
+    (10000,),
+    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+)
+FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
+
+ARCHITECTURES = built_in("mnist", IMAGE_SIZE, NUM_CHANNELS, filters=(32, 64), units=200)
+
+
+def load() -> DataSet:
+    """MNIST; the first 5,000 training images are the validation set."""
+    return DataSet(
+        read_train=lambda: _split(_images(TRAIN_IMAGES, TRAIN_LABELS)),
+        read_test=lambda: _images(TEST_IMAGES, TEST_LABELS),
+    )
+
+
+def _split(images: Images) -> tuple[Images, Images]:
+    data, labels = images
+    validation = data[:VALIDATION_SIZE], labels[:VALIDATION_SIZE]
+    return (data[VALIDATION_SIZE:], labels[VALIDATION_SIZE:]), validation
+
+
+def _images(images: IdxFile, labels: IdxFile) -> Images:
+    data = read(images).astype(np.float32)[..., None] / 255 - np.float32(0.5)
+    classes = read(labels)
+    if classes.max() >= NUM_LABELS:
+        raise InputError(f"{data_folder() / labels.name} holds labels above {NUM_LABELS - 1}")
+    return data, one_hot(classes, NUM_LABELS)
+
+
+def read(file: IdxFile) -> np.ndarray:
+    """The bytes of a file in its published shape, downloaded first when it is absent."""
+    path = data_folder() / file.name
+    if not path.exists():
+        _download(file, path)
+    try:
+        content = _unpack(path, file)
+    except ValueError as error:
+        raise InputError(f"{path} is not MNIST's {file.name}: {error}; remove it") from error
+    if hashlib.sha256(content).hexdigest() != file.sha256:
+        print(f"{path}: not the published content; scores will not compare", file=sys.stderr)
+    return np.frombuffer(content, np.uint8, offset=len(_header(file))).reshape(file.shape)
+
+
+def _header(file: IdxFile) -> bytes:
+    """What an idx file begins with: 0, 0, type (8: bytes), dimensions, then their sizes."""
+    return bytes([0, 0, 8, len(file.shape)]) + np.array(file.shape, ">u4").tobytes()
+
+
+def _unpack(path: Path, file: IdxFile) -> bytes:
+    """The unpacked file. Raises ValueError where its form or size is not the published one."""
+    size = len(_header(file)) + int(np.prod(file.shape))
+    try:
+        with gzip.open(path) as packed:
+            content = packed.read(size + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"it cannot be unpacked ({error})") from error
+    if not content.startswith(_header(file)):
+        raise ValueError(f"its header is not that of {file.shape} bytes in idx format")
+    if len(content) != size:
+        raise ValueError(f"it unpacks to {'more' if len(content) > size else 'less'} than {size} B")
+    return content
+
+
+def _download(file: IdxFile, path: Path) -> None:
+    def check(fetched: Path) -> None:
+        if hashlib.sha256(_unpack(fetched, file)).hexdigest() != file.sha256:
+            raise ValueError("its SHA-256 is not the published file's")
+
+    try:
+        download([mirror + file.name for mirror in MIRRORS], path, check)
+    except DownloadError as error:
+        names = ", ".join(each.name for each in FILES)
+        raise InputError(
+            f"{file.name} could not be downloaded ({error}). Place the four files {names} in "
+            f"{path.parent.resolve()} (or in a folder that {DATA_FOLDER_VARIABLE} names)"
+        ) from error
+
+
+def main() -> None:
+    """Fetch what is absent and check what is there."""
+    for file in FILES:
+        print(f"{data_folder() / file.name}: {' x '.join(map(str, read(file).shape))}")
+
+
+if __name__ == "__main__":
+    run(main)
