@@ -51,7 +51,7 @@ def parse() -> argparse.Namespace:
 def main() -> int:
     """Parse, load, fit, print."""
     args = parse()
-    print(vars(args))
+    print(vars(args) | {"data_folder": list(map(str, args.data_folder))})
     paths = find_files(args.data_folder)
     records, unreadable = load(paths, slope=args.use_slope)
     records = select(records, args.untargeted, args.num_samples)

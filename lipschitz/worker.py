@@ -4,6 +4,7 @@ Started by `workers.py` as a process of its own; it imports no TensorFlow and no
 """
 
 import argparse
+import os
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
@@ -45,7 +46,7 @@ def draw(out: np.ndarray, around: Neighbourhood, batch: Batch) -> None:
 
 
 def serve(connection: Connection, ring: np.ndarray) -> None:
-    """Draw what arrives, answer when it is there, end when the other side is gone."""
+    """Draw what is asked, answer with the process id, end when the other side is gone."""
     around = None
     try:
         while True:
@@ -54,7 +55,7 @@ def serve(connection: Connection, ring: np.ndarray) -> None:
                 around = message
                 continue
             draw(ring[message.slot], around, message)
-            connection.send(message)
+            connection.send(os.getpid())
     except (EOFError, ConnectionError):
         return
 

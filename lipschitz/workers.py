@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
@@ -43,6 +44,7 @@ class Workers:
         self._connections: list[Connection] = []
         self._processes: list[subprocess.Popen] = []
         self._awaited = [0] * count  # batches told but not answered yet, a worker
+        self.drawn_by: Counter[int] = Counter()  # batches by the worker's process id
         try:
             for _ in range(count):
                 self._start()
@@ -127,7 +129,7 @@ class Workers:
 
     def _receive(self, worker: int) -> None:
         try:
-            self._connections[worker].recv()
+            self.drawn_by[self._connections[worker].recv()] += 1
         except (EOFError, ConnectionError) as error:
             raise self._death(worker) from error
         self._awaited[worker] -= 1

@@ -1,0 +1,67 @@
+"""What the tests share: running the commands, a trained network, the files of 2018."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+GOLDEN = ROOT / "tests" / "data" / "golden"
+EXPECTED = json.loads((GOLDEN / "expected.json").read_text())
+SHARED = ROOT.parent / "shared"
+
+
+def run(script, *args, cwd, **environment):
+    """Run a command of the toolkit in the folder `cwd`."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / script), *map(str, args)],
+        cwd=cwd,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+
+
+def lines(output, start):
+    """The printed lines that start so."""
+    return [line for line in output.splitlines() if line.startswith(start)]
+
+
+@pytest.fixture(scope="session")
+def digits_folder(tmp_path_factory):
+    """A folder with a 2-layer digits network, trained by the command; its accuracy is checked."""
+    folder = tmp_path_factory.mktemp("digits")
+    done = run("train_2layer.py", "--dataset", "digits", "--epochs", 20, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (folder / "training.log").write_text(done.stdout)
+    return folder
+
+
+@pytest.fixture
+def workplace(digits_folder, tmp_path):
+    """A folder of its own, with the trained digits network."""
+    shutil.copytree(digits_folder / "models", tmp_path / "models")
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def models_of_2018():
+    """The folder of networks that the 2018 toolkit trained."""
+    folder = SHARED / "golden" / "models"
+    if not folder.is_dir():
+        pytest.skip("the networks of the 2018 toolkit are not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mnist_data():
+    """The folder of the four MNIST files."""
+    folder = SHARED / "data" / "mnist"
+    if not folder.is_dir():
+        pytest.skip("MNIST is not here")
+    return folder

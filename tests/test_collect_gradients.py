@@ -1,0 +1,216 @@
+"""collect_gradients.py from the shell: what it prints, saves and refuses."""
+
+import re
+import sys
+
+import numpy as np
+import pytest
+from scipy.io import loadmat
+
+import collect_gradients
+from lipschitz import model_file
+from lipschitz.networks import two_layer
+from tests.conftest import lines, run
+
+COMMAND = "collect_gradients.py"
+
+
+def collect(workplace, arguments):
+    return run(COMMAND, *arguments.split(), cwd=workplace)
+
+
+@pytest.fixture(scope="module")
+def done(digits_folder):
+    """One run of two images."""
+    return collect(digits_folder, "--data digits -m 2-layer --numimg 2 -i 4 --saved out")
+
+
+def test_lines(done):
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout.splitlines()
+    assert printed[0].startswith("{'dataset': 'digits', 'model_name': '2-layer'")
+    assert re.fullmatch(
+        r"\[DATAGEN\]\[L1\] no = 1, true_id = 0, true_label = 0, predicted = 0, correct = True, "
+        r"seq = \[\d, \d, \d\], info = \['least', 'top2', 'random'\]",
+        printed[1],
+    )
+    assert printed[3] == "top-1 accuracy: 1"
+    number = r"[-+.\de]+"
+    block = [
+        r"top-10 classes = \[0, (\d(, )?){9}\]",
+        rf"top-10 logits = \[({number}(, )?){{10}}\]",
+        *[
+            rf"\[STATS\]\[L2\] loop = {i}, time = {number}, iter_time = {number}, "
+            rf"overhead = {number}, G2 = {number}, G1 = {number}, Ginf = {number}"
+            for i in range(4)
+        ],
+        rf"\[STATS\]\[L1\] g_x0 = {number}, L2_max = 0, L1_max = 0, Linf_max = 0, "
+        rf"G2_max = {number}, G1_max = {number}, Ginf_max = {number}",
+        rf"\[STATS\]\[L1\] bnd_G2_max = {number}, bnd_G1_max = {number}, bnd_Ginf_max = {number}",
+        r"\[STATS\]\[L1\] total = 1, seq = 0, id = 0, time = \d+\.\d{3}, true_class = 0, "
+        r"target_class = \d, info = least",
+        r"saved to out/digits_2-layer/1024_4_0_0_\d_least_relu_order1.mat",
+    ]
+    for pattern, text in zip(block, printed[4:], strict=False):
+        assert re.fullmatch(pattern, text), text
+    totals = [line for line in lines(done.stdout, "[STATS][L1] total")]
+    assert [re.search(r"total = (\d)", line)[1] for line in totals] == list("123456")
+
+
+def test_printed_numbers_are_those_saved(done, digits_folder):
+    path = digits_folder / lines(done.stdout, "saved to ")[0].removeprefix("saved to ")
+    contents = loadmat(path, squeeze_me=True)
+    second = lines(done.stdout, "[STATS][L2] loop = 1")[0]
+    assert f"G2 = {contents['G2_max'][1]:.5g}, G1 = {contents['G1_max'][1]:.5g}" in second
+    bound = lines(done.stdout, "[STATS][L1] bnd_")[0]
+    g = float(contents["g_x0"])
+    assert f"bnd_G1_max = {g / contents['Gi_max'].max():.5g}" in bound  # the dual norm
+    assert f"bnd_Ginf_max = {g / contents['G1_max'].max():.5g}" in bound
+
+
+def test_files_have_the_keys_of_2018(done, digits_folder):
+    path = digits_folder / lines(done.stdout, "saved to ")[0].removeprefix("saved to ")
+    contents = loadmat(path)
+    keys = "L2_max L1_max Li_max G2_max G1_max Gi_max pred g_x0 id true_label target_label info"
+    assert {*keys.split(), "args", "path"} <= contents.keys()
+    for key in ("L2_max", "L1_max", "Li_max"):
+        np.testing.assert_array_equal(contents[key], np.zeros((1, 4)))
+    assert contents["pred"].shape == (1, 10)
+    assert contents["args"]["Nsamps"][0, 0].item() == 1024
+
+
+def test_margin_is_between_the_logits(done, digits_folder):
+    for line in lines(done.stdout, "saved to "):
+        contents = loadmat(digits_folder / line.removeprefix("saved to "), squeeze_me=True)
+        pred, true, target = contents["pred"], contents["true_label"], contents["target_label"]
+        assert float(contents["g_x0"]) == pytest.approx(float(pred[true] - pred[target]), rel=1e-6)
+
+
+def test_training_reached_95_percent(digits_folder):
+    log = (digits_folder / "training.log").read_text()
+    assert float(re.search(r"saved models/digits_2layer.keras: ([\d.]+)%", log)[1]) >= 95
+
+
+def test_a_trained_model_is_kept(digits_folder):
+    again = run("train_2layer.py", "--dataset", "digits", cwd=digits_folder)
+    assert again.returncode == 0
+    assert again.stdout.startswith("kept models/digits_2layer.keras")
+
+
+def test_other_settings_go_to_their_own_folder(workplace):
+    done = collect(
+        workplace, "-d digits -m 2-layer -i 2 -N 100 -b 64 --radius 0.5 --seed 3 --target_type 1"
+    )
+    assert "-N 100 is rounded down to 64: batches of 64 samples" in done.stdout
+    (path,) = (workplace / "lipschitz_mat").rglob("*.mat")
+    folder = path.relative_to(workplace).parent
+    assert str(folder) == "lipschitz_mat/digits_2-layer/radius0.5_seed3_drawn64"
+    assert path.name.startswith("100_2_0_0_")
+
+
+def test_n_below_the_batch_size_is_raised(workplace):
+    done = collect(workplace, "-d digits -m 2-layer -i 1 -N 10 -b 64 --target_type 2")
+    assert "-N 10 is raised to 64: batches of 64 samples" in done.stdout
+    assert "drawn64/10_1_0_" in lines(done.stdout, "saved to")[0]
+
+
+def test_all_maxima_equal_in_a_tiny_ball_are_scored(workplace):
+    """So near the image its samples are all one and the same float32 point."""
+    collect(workplace, "-d digits -m 2-layer -i 20 -b 32 -N 32 --radius 1e-12 --target_type 1")
+    done = run("clever.py", "lipschitz_mat", cwd=workplace)
+    assert done.returncode == 0
+    assert "all maxima are equal" in done.stdout
+    assert "shape = -1" in done.stdout
+
+
+def test_an_untrained_network_is_an_error(tmp_path):
+    model = two_layer(28, 1)
+    kernel, bias = model.layers[-1].get_weights()
+    bias[1] = 1e6  # everything is a 1, and the first digit is a 0
+    model.layers[-1].set_weights([kernel, bias])
+    model_file.save(model, tmp_path / "models" / "digits_2layer.keras")
+    done = collect(tmp_path, "-d digits -m 2-layer -i 1")
+    assert done.returncode == 1
+    assert "correct = False, seq = [], info = []" in done.stdout
+    assert "classifies none of the 1 images correctly" in done.stderr
+    assert not list(tmp_path.rglob("*.mat"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("-d nowhere", "no data set named 'nowhere': choose from mnist, digits"),
+        ("-d digits -m 3-layer", "digits has no network named '3-layer': choose from normal"),
+        ("-d digits", 'models/digits not found: train it with "python3 train_models.py --dat'),
+        ("-m 2-layer", 'models/mnist_2layer not found: train it with "python3 train_2layer.py'),
+        ("-N 0", "--Nsamps 0: give 1 or more"),
+        ("-i 0", "--Niters 0: give 1 or more"),
+        ("--numimg 0", "--numimg 0: give 1 or more"),
+        ("--radius -1", "--radius -1: give a number above 0"),
+        ("--radius nan", "--radius nan: give a number above 0"),
+        ("--seed -1", "--seed -1: give 0 or more"),
+        ("--target_type 8", "--target_type 8: give a sum of 1, 2 and 4, or 16"),
+        ("--order 2", "--order 2 is not supported yet"),
+        ("--activation tanh", "--activation tanh is not supported yet"),
+        ("--transform defend_jpeg", "--transform defend_jpeg is not supported yet"),
+        ("--compute_slope", "is not supported yet"),
+        ("--ids my.txt", "--ids my.txt is not supported yet"),
+        ("-d cifar", "no data set named 'cifar'"),
+    ],
+)
+def test_bad_input_gets_one_line(tmp_path, arguments, message):
+    done = collect(tmp_path, arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_image_beyond_the_last_is_an_error(workplace):
+    done = collect(workplace, "-d digits -m 2-layer --firstimg 257")
+    assert done.returncode == 2
+    assert "there are 257 test images" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "value"),
+    [
+        ("--data digits", "dataset", "digits"),
+        ("--sav x", "save", "x"),
+        ("--saved x", "save", "x"),
+        ("-s x", "save", "x"),
+        ("--o 1", "order", 1),
+        ("--num 3", "numimg", 3),
+        ("--model 2-layer", "model_name", "2-layer"),
+        ("--sample_norm li", "sample_norm", "li"),
+    ],
+)
+def test_abbreviations_in_use(monkeypatch, arguments, name, value):
+    monkeypatch.setattr(sys, "argv", [COMMAND, *arguments.split()])
+    given = getattr(collect_gradients.parse(), name)
+    assert (str(given) if name == "save" else given) == value
+
+
+def test_defaults_are_those_of_2018(monkeypatch):
+    monkeypatch.setattr(sys, "argv", [COMMAND])
+    args = vars(collect_gradients.parse())
+    assert str(args.pop("save")) == "lipschitz_mat"
+    assert args == {
+        "dataset": "mnist",
+        "model_name": "normal",
+        "activation": "relu",
+        "Nsamps": 1024,
+        "Niters": 500,
+        "numimg": 1,
+        "ids": "",
+        "target_type": 15,
+        "firstimg": 0,
+        "transform": "",
+        "order": 1,
+        "compute_slope": False,
+        "sample_norm": "l2",
+        "radius": None,
+        "fix_dirty_bug": False,
+        "batch_size": 0,
+        "nthreads": 0,
+        "seed": 1215,
+    }

@@ -1,0 +1,84 @@
+"""Sampling with the networks of 2018 finds what the 2018 toolkit found."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import loadmat
+from scipy.stats import ks_2samp
+
+from tests.conftest import SHARED, lines, run
+
+KEYS = ("G2_max", "G1_max", "Gi_max")
+
+
+@pytest.fixture
+def mnist_workplace(tmp_path, models_of_2018):
+    """A folder with the networks of 2018."""
+    (tmp_path / "models").symlink_to(models_of_2018)
+    return tmp_path
+
+
+def compare(ours: Path, golden: Path, images: range) -> None:
+    """The same images, targets and margins; maxima of the same distribution, norm by norm."""
+    theirs = {}
+    for path in golden.glob("*.mat"):
+        contents = loadmat(path, squeeze_me=True)
+        if int(contents["id"]) in images:
+            theirs[tuple(path.stem.split("_")[2:6])] = contents
+    found = {tuple(p.stem.split("_")[2:6]): loadmat(p, squeeze_me=True) for p in ours.glob("*.mat")}
+    assert found.keys() == theirs.keys()
+    assert theirs
+
+    for key in KEYS:
+        ratios, errors = [], []
+        for pair, contents in theirs.items():
+            assert float(found[pair]["g_x0"]) == pytest.approx(float(contents["g_x0"]), rel=1e-4)
+            x, y = found[pair][key], contents[key]
+            assert ks_2samp(x, y).pvalue >= 1e-5, (pair, key)
+            ratios.append(x.mean() / y.mean())
+            errors.append(np.sqrt(x.var() / len(x) + y.var() / len(y)) / y.mean())
+        # all errors of a folder may point one way: targets share their samples
+        assert abs(np.median(ratios) - 1) <= max(0.01, 4 * np.median(errors)), (key, ratios)
+
+
+def collect(workplace, mnist_data, *args):
+    done = run("collect_gradients.py", *args, cwd=workplace, CLEVER_DATA=str(mnist_data))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("iterations", [12, pytest.param(50, marks=pytest.mark.slow)])
+def test_the_everyday_commands_on_the_cnn(mnist_workplace, mnist_data, iterations):
+    printed = collect(
+        mnist_workplace, mnist_data, "--data", "mnist", "--numimg", 2, "-N", 1024, "-i", iterations
+    )
+    chosen = lines(printed, "[DATAGEN]")
+    assert chosen == lines((SHARED / "golden/logs/normal.log").read_text(), "[DATAGEN]")
+    ours = mnist_workplace / "lipschitz_mat" / "mnist_normal"
+    compare(ours, SHARED / "golden" / "l2" / "mnist_normal", range(2))
+    scored = run("clever.py", "lipschitz_mat/mnist_normal", cwd=mnist_workplace)
+    assert scored.returncode == 0, scored.stderr
+    assert [line.split()[3] for line in lines(scored.stdout, "[STATS][L0]")] == [
+        "least,",
+        "random,",
+        "top2,",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("golden", "options", "images", "sub_folder"),
+    [
+        ("l2", ("--numimg", 5), range(5), ""),
+        ("l1", ("--numimg", 2, "--sample_norm", "l1"), range(2), "l1"),
+        ("li", ("--numimg", 2, "--sample_norm", "li"), range(2), "li"),
+        ("untargeted", ("--target_type", 16), range(1), ""),
+    ],
+)
+@pytest.mark.parametrize("iterations", [50, pytest.param(500, marks=pytest.mark.slow)])
+def test_two_layer_runs(
+    mnist_workplace, mnist_data, golden, options, images, sub_folder, iterations
+):
+    collect(mnist_workplace, mnist_data, "-m", "2-layer", "-i", iterations, *options)
+    ours = mnist_workplace / "lipschitz_mat" / "mnist_2-layer" / sub_folder
+    compare(ours, SHARED / "golden" / golden / "mnist_2-layer", images)

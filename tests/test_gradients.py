@@ -1,0 +1,69 @@
+"""Gradient norms against closed forms and finite differences."""
+
+import numpy as np
+import pytest
+
+from lipschitz.gradients import gradient_maxima, logits, margin_weights
+from lipschitz.networks import seven_layer, two_layer
+from lipschitz.tensorflow import keras, tf
+
+TARGETS = [6, 9, 8]
+
+
+@pytest.fixture(scope="module")
+def batch():
+    return np.random.default_rng(0).uniform(-0.5, 0.5, (600, 28, 28, 1)).astype(np.float32)
+
+
+def norms(gradients):
+    """L2, L1, L-infinity norms (targets, 3) of the largest gradients of (targets, B, n)."""
+    return np.stack([np.linalg.norm(gradients, p, axis=2).max(axis=1) for p in (2, 1, np.inf)], 1)
+
+
+def test_two_layer_network_against_its_closed_form(batch):
+    """dg/dx = W1 (sigmoid(10 h) * (W2 w)): softplus(10 h) / 10 has the slope sigmoid(10 h)."""
+    keras.utils.set_random_seed(1)
+    model = two_layer(28, 1)
+    w1, b1, w2, b2 = (np.float64(weight) for weight in model.get_weights())
+    h = batch.reshape(len(batch), -1) @ w1 + b1
+    expected_logits = np.logaddexp(0, 10 * h) / 10 @ w2 + b2
+    weights = margin_weights(10, 7, TARGETS)
+    slopes = 1 / (1 + np.exp(-10 * h))
+    expected = np.stack([(slopes * (w2 @ w)) @ w1.T for w in weights])
+
+    np.testing.assert_allclose(logits(model, batch), expected_logits, atol=1e-5)
+    np.testing.assert_allclose(gradient_maxima(model)(batch, weights), norms(expected), rtol=1e-5)
+
+
+def test_seven_layer_network_against_finite_differences():
+    """Along v the slope of g is dg/dx . v; along all 784 axes it is the gradient itself."""
+    keras.utils.set_random_seed(1)
+    model = seven_layer(28, 1, (32, 64), 200)
+    x = np.random.default_rng(1).uniform(-0.5, 0.5, (1, 28, 28, 1)).astype(np.float32)
+    weights = margin_weights(10, 7, TARGETS)
+    step_size = 5e-4
+    step = step_size * np.eye(784, dtype=np.float32).reshape(784, 28, 28, 1)
+    slope = (logits(model, x + step) - logits(model, x - step)) / (2 * step_size)
+    gradients = np.stack([(slope @ w)[None] for w in weights])
+    found = gradient_maxima(model)(x, weights)
+    np.testing.assert_allclose(found, norms(gradients), rtol=0.01)
+
+
+def test_margin_weights_are_true_minus_target():
+    np.testing.assert_array_equal(margin_weights(4, 2, [0, 3]), [[-1, 0, 1, 0], [0, 0, 1, -1]])
+
+
+def test_the_batch_maximum_is_that_of_its_samples(batch):
+    model = two_layer(28, 1)
+    weights = margin_weights(10, 7, [6])
+    maxima = gradient_maxima(model)
+    alone = np.max([maxima(x[None], weights) for x in batch[500:520]], axis=0)
+    np.testing.assert_allclose(maxima(batch[500:520], weights), alone, rtol=1e-5)
+
+
+def test_a_gradient_that_is_not_finite_shows():
+    maxima = gradient_maxima(lambda x: tf.stack([tf.sqrt(x[:, 0, 0, 0]), x[:, 0, 1, 0]], axis=1))
+    batch = np.ones((2, 1, 2, 1), np.float32)
+    assert np.isfinite(maxima(batch, margin_weights(2, 0, [1]))).all()
+    batch[1, 0, 0, 0] = -1  # the square root has no value there
+    assert np.isinf(maxima(batch, margin_weights(2, 0, [1]))).any()

@@ -1,0 +1,179 @@
+"""The sampler: determinism, what its workers leave behind, and what it says when they fail."""
+
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import loadmat
+
+import collect_gradients
+import setup_digits
+from estimate_gradient_norm import EstimateLipschitz
+from lipschitz import shared_memory
+from lipschitz.ball import ball
+from lipschitz.errors import RunError
+from lipschitz.networks import Network, two_layer
+from lipschitz.tensorflow import tf
+from lipschitz.worker import Batch, Neighbourhood, draw
+from lipschitz.workers import Workers
+
+KEYS = ("G2_max", "G1_max", "Gi_max", "pred", "g_x0")
+
+
+def in_shared_memory():
+    return set(os.listdir("/dev/shm"))
+
+
+def test_runs_are_the_same_to_the_bit_for_1_2_and_4_workers(workplace, monkeypatch):
+    monkeypatch.chdir(workplace)
+    drawn_by = []
+    close = Workers.close
+
+    def note_and_close(workers):
+        drawn_by.append(dict(workers.drawn_by))
+        close(workers)
+
+    monkeypatch.setattr(Workers, "close", note_and_close)
+    for count in (1, 2, 4):
+        arguments = f"-d digits -m 2-layer -N 2048 -b 256 -i 3 --nthreads {count} -s w{count}"
+        monkeypatch.setattr(sys, "argv", ["collect_gradients.py", *arguments.split()])
+        collect_gradients.main()
+        assert len(drawn_by[-1]) == count  # so many processes drew
+        assert min(drawn_by[-1].values()) >= 24 // count
+    files = sorted(path.name for path in (workplace / "w1/digits_2-layer").iterdir())
+    assert len(files) == 3
+    for file in files:
+        one, *others = (loadmat(f"w{count}/digits_2-layer/{file}") for count in (1, 2, 4))
+        for other in others:
+            assert all(np.array_equal(one[key], other[key]) for key in KEYS)
+
+
+def test_batches_are_those_of_the_key_whoever_draws_them():
+    around = Neighbourhood(np.zeros(50, np.float32), ball("l1"), 3, 9)
+    with Workers(count=3, batch_size=64, values=50) as workers:
+        got = np.concatenate([batch.copy() for batch in workers.batches(around, 4, 2)])
+    expected = np.empty((8, 64, 50), np.float32)
+    for k, out in enumerate(expected):
+        draw(out, around, Batch(0, k // 2, k % 2 * 64))
+    np.testing.assert_array_equal(got, expected.reshape(-1, 50))
+
+
+def test_an_image_left_in_the_middle_does_not_reach_into_the_next():
+    first = Neighbourhood(np.zeros(50, np.float32), ball("l2"), 3, 1)
+    second = first._replace(image=2)
+    with Workers(count=2, batch_size=64, values=50) as workers:
+        next(workers.batches(first, 10, 1))
+        after = [batch.copy() for batch in workers.batches(second, 3, 1)]
+    with Workers(count=2, batch_size=64, values=50) as workers:
+        alone = [batch.copy() for batch in workers.batches(second, 3, 1)]
+    np.testing.assert_array_equal(after, alone)
+
+
+def test_a_segment_has_no_name():
+    before = in_shared_memory()
+    array, descriptor = shared_memory.create((4, 1000))
+    assert in_shared_memory() == before
+    array[:] = 7
+    assert (shared_memory.attach(descriptor, (4, 1000)) == 7).all()
+    os.close(descriptor)
+
+
+def test_shared_memory_that_is_too_small_is_said():
+    with pytest.raises(RunError, match=r"shared memory .* has no room for .* MB"):
+        shared_memory.create((2**40,))
+
+
+def test_workers_end_with_their_block():
+    with Workers(count=2, batch_size=32, values=10) as workers:
+        around = Neighbourhood(np.zeros(10, np.float32), ball("l2"), 3, 1)
+        assert sum(1 for _ in workers.batches(around, 4, 1)) == 4
+        processes = list(workers.drawn_by)
+    assert len(processes) == 2
+    for process in processes:
+        with pytest.raises(ProcessLookupError):
+            os.kill(process, 0)
+
+
+def test_a_killed_worker_is_named_by_its_signal():
+    around = Neighbourhood(np.zeros(10, np.float32), ball("l2"), 3, 1)
+    with Workers(count=2, batch_size=32, values=10) as workers:
+        batches = workers.batches(around, 100, 1)
+        for _ in range(4):
+            next(batches)
+        os.kill(next(iter(workers.drawn_by)), signal.SIGKILL)
+        with pytest.raises(RunError, match="a sampling worker was killed by SIGKILL"):
+            for _ in batches:
+                pass
+
+
+def test_a_worker_is_light():
+    """It holds no TensorFlow: its memory of its own stays under 100 MB."""
+    around = Neighbourhood(np.zeros(784, np.float32), ball("l2"), 3, 1)
+    with Workers(count=1, batch_size=1024, values=784) as workers:
+        batches = workers.batches(around, 6, 1)
+        for _ in range(3):
+            next(batches)
+        (process,) = workers.drawn_by
+        rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+        assert "libtensorflow" not in Path(f"/proc/{process}/maps").read_text()
+        own = sum(int(row.split()[1]) for row in rollup.splitlines() if row.startswith("Private_"))
+    assert own < 100_000  # kB
+
+
+@pytest.fixture(scope="module")
+def network():
+    tf.keras.utils.set_random_seed(5)
+    return Network(two_layer(28, 1), 28, 1, 10)
+
+
+def test_one_target_gives_one_estimate_several_a_list(network):
+    x_0 = setup_digits.load().test_data[0]
+    with EstimateLipschitz(nthreads=1) as sampler:
+        sampler.load_model("digits", model=network, batch_size=64)
+        several = sampler.estimate(x_0, 7, [6, 9], 128, 3)
+        one = sampler.estimate(x_0, 7, 9, 128, 3)
+    assert [estimate.target_label for estimate in several] == [6, 9]
+    np.testing.assert_allclose(one.G2_max, several[1].G2_max, rtol=1e-5)
+    assert one.g_x0 == pytest.approx(float(one.pred[7] - one.pred[9]), rel=1e-6)
+    assert (np.diff(one.time) > 0).all()
+
+
+def test_iterations_take_the_maximum_over_their_batches(network):
+    x_0 = setup_digits.load().test_data[0]
+    with EstimateLipschitz(nthreads=1) as sampler:
+        sampler.load_model("digits", model=network, batch_size=64)
+        cut = sampler.estimate(x_0, 7, 9, 256, 2)
+        sampler.load_model("digits", model=network, batch_size=256)
+        whole = sampler.estimate(x_0, 7, 9, 256, 2)
+    np.testing.assert_allclose(cut.G1_max, whole.G1_max, rtol=1e-5)
+
+
+def test_a_network_that_overflows_is_an_error(network):
+    class Overflowing(Network):
+        def predict(self, x):
+            return super().predict(x) * 1e38 * 1e10
+
+    broken = Overflowing(network.model, 28, 1, 10)
+    with EstimateLipschitz(nthreads=1) as sampler:
+        sampler.load_model("digits", model=broken, batch_size=64)
+        with pytest.raises(RunError, match="a gradient is not finite"):
+            sampler.estimate(setup_digits.load().test_data[0], 7, 9, 64, 2)
+
+
+def test_an_interrupted_estimate_can_be_followed_by_another(network):
+    x_0 = setup_digits.load().test_data[0]
+    with EstimateLipschitz(nthreads=2) as sampler:
+        sampler.load_model("digits", model=network, batch_size=64)
+
+        def stop():
+            raise KeyboardInterrupt
+
+        with contextlib.suppress(KeyboardInterrupt):
+            sampler.estimate(x_0, 7, 9, 64, 50, on_iteration=stop)
+        after = sampler.estimate(x_0, 7, 9, 64, 3, image_id=4)
+        again = sampler.estimate(x_0, 7, 9, 64, 3, image_id=4)
+    np.testing.assert_array_equal(after.G2_max, again.G2_max)

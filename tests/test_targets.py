@@ -1,0 +1,67 @@
+"""Images and targets: the kinds, the order, and the generator's draws."""
+
+import random
+
+import numpy as np
+import pytest
+
+from lipschitz.targets import choose
+
+LOGITS = np.array(
+    [
+        [5, 1, 2, 0, 3, -4, 1.5, 2.5, 4, 0.5],  # predicted 0, least 5, top2 8
+        [0, 9, 1, 2, 3, 4, 5, 6, 7, 8],  # predicted 1, least 0, top2 9
+        [3, 2, 1, 9, 8, 7, 6, 5, 4, 0],  # predicted 3, least 9, top2 4
+    ]
+)
+LABELS = np.eye(10)[[0, 2, 3]]  # the second is classified wrongly
+
+
+def drawn(seed):
+    """What 2018's loop draws, with Python's own global generator."""
+    random.seed(seed)
+    for taken in ({0, 5, 8}, {1, 0, 9}, {3, 9, 4}):
+        while (label := random.randint(0, 9)) in taken:
+            pass
+        yield label
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_order_and_draws(seed):
+    draws = list(drawn(seed))
+    chosen = list(choose(LOGITS, LABELS, first=4, target_type=15, seed=seed))
+    assert [image.image_id for image in chosen] == [4, 5, 6]
+    assert chosen[0].info == ["least", "top2", "random"]
+    assert chosen[0].targets == [5, 8, draws[0]]
+    assert chosen[2].targets == [9, 4, draws[2]]  # the wrong image between them took its draw
+
+
+@pytest.mark.parametrize(
+    ("target_type", "info"),
+    [(1, ["top2"]), (2, ["random"]), (4, ["least"]), (6, ["least", "random"])],
+)
+def test_bits_choose_kinds(target_type, info):
+    first = next(choose(LOGITS, LABELS, 0, target_type, seed=1))
+    assert first.info == info
+
+
+def test_wrong_images_have_no_targets():
+    wrong = list(choose(LOGITS, LABELS, 0, 15, seed=1))[1]
+    assert not wrong.correct
+    assert (wrong.true_label, wrong.predicted, wrong.targets, wrong.info) == (2, 1, [], [])
+
+
+def test_untargeted_takes_every_other_class():
+    first = next(choose(LOGITS, LABELS, 0, 16 + 15, seed=1))
+    assert first.targets == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert first.info == [f"class{label}" for label in first.targets]
+
+
+def test_the_golden_choice_of_2018():
+    """Seed 1215 drew 8, 6, 5, 6, 6 for the first five MNIST images (2-layer network)."""
+    least_top2 = [(7, 6, 3), (2, 7, 1), (1, 0, 8), (0, 8, 7), (4, 1, 9)]
+    logits = np.zeros((5, 10))
+    for row, (predicted, least, top2) in zip(logits, least_top2, strict=True):
+        row[[predicted, top2, least]] = 2, 1, -1
+    labels = np.eye(10)[[predicted for predicted, _, _ in least_top2]]
+    assert [image.targets[2] for image in choose(logits, labels, 0, 15, 1215)] == [8, 6, 5, 6, 6]
