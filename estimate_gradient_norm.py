@@ -6,8 +6,8 @@ forward pass: each target's maxima have the distribution that samples of its own
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import TracebackType
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class Estimate:
     overhead: np.ndarray  # seconds of each iteration spent waiting for samples
 
 
-class EstimateLipschitz:
+class EstimateLipschitz(AbstractContextManager):
     """Gradient norms around images. Use it in a `with` block, or `close()` it."""
 
     def __init__(self, seed: int = SEED, nthreads: int = 0) -> None:
@@ -45,15 +45,7 @@ class EstimateLipschitz:
         self.nthreads = nthreads or default_count()
         self._workers: Workers | None = None
 
-    def __enter__(self) -> "EstimateLipschitz":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 import argparse
 
 import catalogue
-from lipschitz.errors import InputError, run
+from lipschitz.errors import run
 from lipschitz.training import EPOCHS, Rate, train
 
 RATES = {"mnist": Rate(0.1, decay=1e-3), "digits": Rate(0.1, decay=1e-3)}
@@ -18,8 +18,6 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--overwrite", action="store_true", help="train one that exists again")
     args = parser.parse_args()
-    if args.epochs < 1:
-        raise InputError(f"--epochs {args.epochs}: train for 1 epoch or more")
 
     for dataset in args.dataset:
         architecture = catalogue.architecture(dataset, "2-layer")

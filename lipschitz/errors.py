@@ -1,5 +1,6 @@
 """The two ways in which a command ends early, and how it says so."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -24,8 +25,8 @@ def run(main: Callable[[], int | None]) -> None:
         code = _say(error, 2)
     except RunError as error:
         code = _say(error, 1)
-    except BrokenPipeError:  # the reader of our output, `head` say, has gone
-        sys.stderr.close()
+    except BrokenPipeError:  # who read our output, `head` say, has gone: no more can be said
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except KeyboardInterrupt:
         code = _say("interrupted: the files saved so far are complete and stay", INTERRUPTED)

@@ -122,12 +122,15 @@ def load(path: Path, keys: dict[str, str] = GRADIENT_KEYS) -> Record:
             target_label=int(_scalar(contents, "target_label")),
             info=str(np.ravel(contents["info"])[0]),
         )
+        maxima = {norm: _maxima(contents, key) for norm, key in keys.items()}
+        if keys is SLOPE_KEYS and not any(x.any() for x in maxima.values()):
+            raise FormatError("it has no slopes: sample with --compute_slope")
         return Record(
             path=path,
             name=name,
             model=_model(path, contents),
             g_x0=float(_scalar(contents, "g_x0")),
-            maxima={norm: _maxima(contents, key) for norm, key in keys.items()},
+            maxima=maxima,
         )
     except (KeyError, IndexError, ValueError, TypeError) as error:
         raise FormatError(f"it lacks what sampling writes: {error}") from error

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from lipschitz import model_file
 from lipschitz.dataset import DataSet
+from lipschitz.errors import InputError
 from lipschitz.networks import Architecture
 
 EPOCHS = 50
@@ -28,6 +29,8 @@ def train(
 
     One that exists is kept unless `overwrite`.
     """
+    if epochs < 1:
+        raise InputError(f"--epochs {epochs}: train for 1 epoch or more")
     existing = model_file.find(architecture.stem)
     if existing and not overwrite:
         print(f"kept {existing} (--overwrite trains it again)")

@@ -6,9 +6,9 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
@@ -29,7 +29,7 @@ def default_count() -> int:
     return max(1, cores // 2)
 
 
-class Workers:
+class Workers(AbstractContextManager):
     """A ring of batches (slots, batch size, n) and the processes that fill it.
 
     While the consumer holds one slot, each worker draws into another and one more is ready.
@@ -52,15 +52,7 @@ class Workers:
             self.close()
             raise
 
-    def __enter__(self) -> "Workers":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def close(self) -> None:

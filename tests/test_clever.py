@@ -222,6 +222,18 @@ def test_bad_input_gets_one_line(tmp_path, arguments, message):
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_slopes_that_were_not_sampled_are_said(normal, tmp_path):
+    done = run("clever.py", normal, "--use_slope", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "it has no slopes: sample with --compute_slope" in done.stderr
+
+
+def test_a_reader_that_goes_away_is_no_traceback():
+    command = f"{sys.executable} clever.py tests/data/golden/l2/mnist_2-layer | head -1"
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert done.stderr == ""
+
+
 def test_it_starts_without_tensorflow_and_scipy_stats():
     code = (
         "import sys, clever; "

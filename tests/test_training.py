@@ -1,0 +1,68 @@
+"""Training follows 2018's rule: momentum 0.9, Nesterov, learning rate / (1 + decay * step)."""
+
+import numpy as np
+import pytest
+
+from lipschitz import model_file
+from lipschitz.dataset import DataSet
+from lipschitz.errors import InputError
+from lipschitz.networks import Architecture
+from lipschitz.tensorflow import keras
+from lipschitz.training import Rate, train
+
+RATE = Rate(0.5, decay=0.3)
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(40, 3)).astype(np.float32)
+LABELS = np.eye(2, dtype=np.float32)[(X[:, 0] > 0).astype(int)]
+START = RNG.normal(size=(3, 2)).astype(np.float32)
+
+
+def build():
+    """Logits x W, without a bias, from known weights."""
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(2, use_bias=False)])
+    model.set_weights([START])
+    return model
+
+
+ARCHITECTURE = Architecture("tiny", build, "python3 train_tiny.py")
+DATA = DataSet(lambda: ((X, LABELS), (X, LABELS)), lambda: (X, LABELS))
+
+
+def by_hand(steps):
+    """The weights after some steps on all images at once (they fit one batch)."""
+    w, velocity = START.astype(np.float64), np.zeros((3, 2))
+    for step in range(steps):
+        exponentials = np.exp(X @ w)
+        softmax = exponentials / exponentials.sum(axis=1, keepdims=True)
+        gradient = X.T @ (softmax - LABELS) / len(X)
+        rate = RATE.initial / (1 + RATE.decay * step)
+        velocity = 0.9 * velocity - rate * gradient
+        w = w + 0.9 * velocity - rate * gradient
+    return w
+
+
+def test_steps_are_those_of_the_rule(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    train(ARCHITECTURE, DATA, RATE, epochs=6, overwrite=False)
+    model = keras.saving.load_model("models/tiny.keras")
+    np.testing.assert_allclose(model.get_weights()[0], by_hand(6), rtol=1e-4, atol=1e-5)
+    right = np.mean((X @ by_hand(6)).argmax(axis=1) == LABELS.argmax(axis=1))
+    assert f"saved models/tiny.keras: {right:.2%} of the 40 test images are right" in (
+        capsys.readouterr().out
+    )
+
+
+def test_a_network_that_exists_is_kept_unless_overwritten(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    train(ARCHITECTURE, DATA, RATE, epochs=1, overwrite=False)
+    first = model_file.find("tiny").read_bytes()
+    train(ARCHITECTURE, DATA, RATE, epochs=2, overwrite=False)
+    assert model_file.find("tiny").read_bytes() == first
+    assert "kept models/tiny.keras (--overwrite trains it again)" in capsys.readouterr().out
+    train(ARCHITECTURE, DATA, RATE, epochs=2, overwrite=True)
+    assert model_file.find("tiny").read_bytes() != first
+
+
+def test_no_epochs_is_an_error():
+    with pytest.raises(InputError, match="--epochs 0"):
+        train(ARCHITECTURE, DATA, RATE, epochs=0, overwrite=True)
