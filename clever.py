@@ -3,7 +3,7 @@
 import argparse
 import re
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,15 +25,19 @@ def parse() -> argparse.Namespace:
         "data_folder", nargs="+", type=Path, help="folders (searched recursively) or .mat files"
     )
     parser.add_argument("--min", action="store_true", help="least score over images, not the mean")
-    parser.add_argument("--user_type", default="", help="report targets of info `user` as this")
+    parser.add_argument(
+        "--user_type", default="", help="what to call targets that came from a file of ids"
+    )
     parser.add_argument(
         "--use_slope", action="store_true", help="fit the slopes (--compute_slope), not gradients"
     )
     parser.add_argument(
         "--untargeted", action="store_true", help="per image the least over --target_type 16 files"
     )
-    parser.add_argument("--num_samples", type=int, default=0, help="use the first K maxima")
-    parser.add_argument("--num_images", type=int, default=0, help="use the first K files")
+    parser.add_argument(
+        "--num_samples", type=int, default=0, help="use the first K maxima of a file"
+    )
+    parser.add_argument("--num_images", type=int, default=0, help="use the first K files, by image")
     parser.add_argument(
         "--shape_reg", type=float, default=SHAPE_REG, help="weight of the fit's penalty"
     )
@@ -57,17 +61,14 @@ def main() -> int:
     records = select(records, args.untargeted, args.num_samples)
 
     experiments = group(records)
+    plots = plot_folders(experiments, args.plot_dir)
     for experiment, members in experiments.items():
         if len(experiments) > 1:
             print(f"\n=== {heading(*experiment)} ===")
         members.sort(key=lambda record: (record.name.image_id, record.name.info))
         if args.num_images:
             members = members[: args.num_images]
-        plots = Path(args.plot_dir) if args.plot_dir else None
-        if plots and len(experiments) > 1:
-            _, nsamp, niters, activation, order = experiment
-            plots = plots / f"{nsamp}_{niters}_{activation}_order{order}"
-        scores = score(members, args, plots)
+        scores = score(members, args, plots[experiment])
         if args.untargeted:
             scores = untargeted(members, scores)
         summarise(members, scores, args)
@@ -137,6 +138,25 @@ def group(records: list[Record]) -> dict[tuple, list[Record]]:
         key = (record.path.parent, name.nsamp, name.niters, name.activation, name.order)
         experiments[key].append(record)
     return experiments
+
+
+def plot_folders(experiments: dict[tuple, list[Record]], plot_dir: str) -> dict[tuple, Path | None]:
+    """Where each experiment's plots go, made now: one that cannot be is said before the work."""
+    folders = {}
+    taken = Counter()  # experiments whose plots have the same names
+    for experiment, members in experiments.items():
+        if not plot_dir:
+            folders[experiment] = None
+            continue
+        folder = Path(plot_dir)
+        if len(experiments) > 1:
+            _, nsamp, niters, activation, order = experiment
+            folder /= f"{nsamp}_{niters}_{activation}_order{order}"
+        taken[folder, members[0].model] += 1
+        again = taken[folder, members[0].model]
+        folders[experiment] = folder.with_name(f"{folder.name}_{again}") if again > 1 else folder
+        folders[experiment].mkdir(parents=True, exist_ok=True)
+    return folders
 
 
 def heading(folder: Path, nsamp: int, niters: int, activation: str, order: int) -> str:
@@ -219,10 +239,13 @@ def untargeted(records: list[Record], scores: list[dict[str, float]]) -> list[di
     for record, bounds in zip(records, scores, strict=True):
         of_image[record.name.image_id].append(bounds)
     least = []
+    num_labels = max(record.num_labels for record in records)
     for image_id, bounds in of_image.items():
         least.append({norm: min(bound[norm] for bound in bounds) for norm in BOUND_NORMS})
         fields = {f"clever_L{norm}": value for norm, value in least[-1].items()}
         n_classes = len(bounds) + 1
+        if n_classes < num_labels:
+            print(f"warning: image {image_id}: {num_labels - n_classes} classes have no file")
         print(line("STATS", 1, image=f"{image_id:3d}", n_classes=f"{n_classes:3d}", **fields))
     return least
 

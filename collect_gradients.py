@@ -93,7 +93,9 @@ def check(args: argparse.Namespace) -> None:
                 f"--{name} {getattr(args, name)} is not supported yet: this version computes "
                 "first-order scores of ReLU models"
             )
-    if not args.target_type & (TOP2 | RANDOM | LEAST | ALL):
+    if args.seed >= 2**63:
+        raise InputError(f"--seed {args.seed}: give a number below 2^63")
+    if args.target_type < 0 or not args.target_type & (TOP2 | RANDOM | LEAST | ALL):
         raise InputError(f"--target_type {args.target_type}: give a sum of 1, 2 and 4, or 16")
 
 
@@ -128,7 +130,9 @@ def main() -> None:
                 f"{path} classifies none of the {len(chosen)} images correctly, so there is "
                 f"nothing to score: is it trained, and on {args.dataset}?"
             )
-        sample(sampler, images, correct, folder(args, drawn), args)
+        where = folder(args, drawn)
+        where.mkdir(parents=True, exist_ok=True)  # what cannot be saved is not sampled
+        sample(sampler, images, correct, where, args)
 
 
 def take(data: DataSet, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -136,6 +140,8 @@ def take(data: DataSet, first: int, count: int) -> tuple[np.ndarray, np.ndarray]
     images = data.test_data[first : first + count]
     if not len(images):
         raise InputError(f"--firstimg {first}: there are {len(data.test_data)} test images")
+    if len(images) < count:
+        print(f"--numimg {count}: there are {len(images)} test images from {first} on")
     return images, data.test_labels[first : first + count]
 
 

@@ -100,11 +100,13 @@ class EstimateLipschitz(AbstractContextManager):
 
         One target gives one estimate, several give a list. `Nsamp` becomes a multiple of the
         batch size; samples are those of (seed, image_id). `on_iteration` is called after each
-        iteration. Raises RunError where a gradient is not finite or a worker died.
+        iteration. Raises ValueError where an argument does not fit the network, RunError where
+        a gradient is not finite or a worker died.
         """
         if transform or order != 1:
             raise InputError("transformations and second order are not supported yet")
         targets = [target_label] if np.ndim(target_label) == 0 else list(target_label)
+        self._check(x_0, true_label, targets, Nsamp, Niters)
         weights = margin_weights(self._network.num_labels, true_label, targets)
         pred = self.logits(x_0[None])[0]
 
@@ -136,3 +138,20 @@ class EstimateLipschitz(AbstractContextManager):
             for i, target in enumerate(targets)
         ]
         return estimates[0] if np.ndim(target_label) == 0 else estimates
+
+    def _check(
+        self, x_0: np.ndarray, true_label: int, targets: list[int], Nsamp: int, Niters: int
+    ) -> None:
+        if self._workers is None:
+            raise ValueError("no model: call load_model first, and estimate before close")
+        network = self._network
+        shape = (network.image_size, network.image_size, network.num_channels)
+        if x_0.shape != shape:
+            raise ValueError(f"x_0 has the shape {x_0.shape}, the network takes {shape}")
+        labels = range(network.num_labels)
+        if not targets or true_label in targets or not {true_label, *targets} <= set(labels):
+            raise ValueError(
+                f"targets {targets} for class {true_label}: give other classes, in {labels}"
+            )
+        if Nsamp < 1 or Niters < 1:
+            raise ValueError(f"Nsamp {Nsamp}, Niters {Niters}: give 1 or more")

@@ -3,6 +3,7 @@
 `python3 setup_mnist.py` fetches and checks all four beforehand.
 """
 
+import argparse
 import gzip
 import hashlib
 import sys
@@ -133,6 +134,7 @@ def _download(file: IdxFile, path: Path) -> None:
 
 def main() -> None:
     """Fetch what is absent and check what is there."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     for file in FILES:
         print(f"{data_folder() / file.name}: {' x '.join(map(str, read(file).shape))}")
 

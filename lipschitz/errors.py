@@ -28,6 +28,8 @@ def run(main: Callable[[], int | None]) -> None:
     except BrokenPipeError:  # who read our output, `head` say, has gone: no more can be said
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    except OSError as error:  # a full disk, a folder without permission
+        code = _say(f"{error.filename or 'cannot go on'}: {error.strerror or error}", 1)
     except KeyboardInterrupt:
         code = _say("interrupted: the files saved so far are complete and stay", INTERRUPTED)
     sys.exit(code)

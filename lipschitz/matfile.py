@@ -98,6 +98,7 @@ class Record:
     name: Name
     model: str  # DATASET_MODEL, then -SETTINGS where there are any
     g_x0: float
+    num_labels: int  # of the network
     maxima: dict[str, np.ndarray]  # by norm "2", "1", "i": (Niters,) float64
 
 
@@ -124,12 +125,13 @@ def load(path: Path, keys: dict[str, str] = GRADIENT_KEYS) -> Record:
         )
         maxima = {norm: _maxima(contents, key) for norm, key in keys.items()}
         if keys is SLOPE_KEYS and not any(x.any() for x in maxima.values()):
-            raise FormatError("it has no slopes: sample with --compute_slope")
+            raise FormatError("it holds no slopes: score it without --use_slope")
         return Record(
             path=path,
             name=name,
             model=_model(path, contents),
             g_x0=float(_scalar(contents, "g_x0")),
+            num_labels=np.size(contents["pred"]),
             maxima=maxima,
         )
     except (KeyError, IndexError, ValueError, TypeError) as error:

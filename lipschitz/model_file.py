@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +51,9 @@ def load(path: Path, build: Callable[[], keras.Model]) -> keras.Model:
     if path.suffix != ".keras":
         _set_weights(expected, path)
         return expected
+
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{path} is damaged or not a Keras model: train it with --overwrite")
 
     from lipschitz.tensorflow import keras
 

@@ -16,11 +16,12 @@ def plot_fit(path: Path, maxima: np.ndarray, fit: Fit, title: str, norm: str) ->
     figure = Figure(figsize=(6.4, 4), dpi=120)
     axes = figure.add_axes((0.11, 0.14, 0.86, 0.78))
     axes.hist(maxima, bins="auto", density=True, color=FAINT, label=f"{len(maxima)} maxima")
-    if not fit.problem:
+    fitted = fit.shape > 0
+    if fitted:
         x = np.linspace(min(maxima.min(), fit.end_point), fit.end_point, 400)
         label = f"reverse Weibull, shape {fit.shape:.3g}, p = {fit.p_value:.2g}"
         axes.plot(x, density(fit, x), color=INK, label=label)
-    kind = f"largest maximum ({fit.problem})" if fit.problem else "end point"
+    kind = "end point" if fitted else f"largest maximum ({fit.problem or 'not fitted'})"
     axes.axvline(fit.end_point, color=ACCENT, ls="--", label=f"{kind} {fit.end_point:.5g}")
     axes.set_xlabel(f"largest {NORM_NAMES[norm]} norm of the gradient in an iteration")
     axes.set_ylabel("density")
@@ -29,5 +30,4 @@ def plot_fit(path: Path, maxima: np.ndarray, fit: Fit, title: str, norm: str) ->
     axes.legend(frameon=False, loc="upper left", fontsize="small")
     axes.margins(x=0.03)
     axes.set_ylim(top=axes.get_ylim()[1] * 1.3)  # room for the legend
-    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)

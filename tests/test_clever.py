@@ -168,6 +168,37 @@ def test_plots_have_the_names_of_2018(normal, tmp_path):
     assert lines(done.stdout, "[Figname]")[0] == f"[Figname] plots/{made[0]}"
 
 
+def test_experiments_of_two_folders_do_not_overwrite_each_others_plots(tmp_path):
+    for save in ("one", "two"):
+        shutil.copytree(GOLDEN / NORMAL, tmp_path / save / "mnist_normal")
+    done = run("clever.py", "one", "two", "--plot_dir", "p", "--num_images", 1, cwd=tmp_path)
+    named = {line.split()[1] for line in lines(done.stdout, "[Figname]")}
+    assert len(named) == 6
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")} == named
+
+
+def test_maxima_that_were_not_fitted_are_drawn_without_a_density(tmp_path):
+    file = GOLDEN / NORMAL / "1024_50_0_7_6_least_relu_order1.mat"
+    done = run("clever.py", file, "--method", "maxsamp", "--plot_dir", "plots", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert len(list((tmp_path / "plots").iterdir())) == 3
+
+
+def test_a_plot_folder_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    done = run("clever.py", GOLDEN / NORMAL, "--plot_dir", "file", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["clever.py: file: File exists"]
+
+
+def test_a_missing_class_is_said(tmp_path):
+    folder = shutil.copytree(GOLDEN / "untargeted/mnist_2-layer", tmp_path / "mnist_2-layer")
+    next(folder.glob("*_class4_*")).unlink()
+    done = run("clever.py", folder, "--untargeted", cwd=tmp_path)
+    assert "warning: image 0: 1 classes have no file" in done.stdout
+
+
 def test_a_truncated_file_is_named_and_the_rest_is_scored(normal, tmp_path):
     spoiled = normal / "1024_50_0_7_6_least_relu_order1.mat"
     spoiled.write_bytes(spoiled.read_bytes()[:1500])
@@ -225,7 +256,7 @@ def test_bad_input_gets_one_line(tmp_path, arguments, message):
 def test_slopes_that_were_not_sampled_are_said(normal, tmp_path):
     done = run("clever.py", normal, "--use_slope", cwd=tmp_path)
     assert done.returncode == 1
-    assert "it has no slopes: sample with --compute_slope" in done.stderr
+    assert "it holds no slopes: score it without --use_slope" in done.stderr
 
 
 def test_a_reader_that_goes_away_is_no_traceback():

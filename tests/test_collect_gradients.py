@@ -149,6 +149,8 @@ def test_an_untrained_network_is_an_error(tmp_path):
         ("--radius -1", "--radius -1: give a number above 0"),
         ("--radius nan", "--radius nan: give a number above 0"),
         ("--seed -1", "--seed -1: give 0 or more"),
+        ("--seed 99999999999999999999", "give a number below 2^63"),
+        ("--target_type -1", "--target_type -1: give a sum of 1, 2 and 4, or 16"),
         ("--target_type 8", "--target_type 8: give a sum of 1, 2 and 4, or 16"),
         ("--order 2", "--order 2 is not supported yet"),
         ("--activation tanh", "--activation tanh is not supported yet"),
@@ -163,6 +165,19 @@ def test_bad_input_gets_one_line(tmp_path, arguments, message):
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_sampling(workplace):
+    (workplace / "file").touch()
+    done = collect(workplace, "-d digits -m 2-layer -i 100 -s file")
+    assert done.returncode == 1
+    assert "Not a directory" in done.stderr
+    assert "[STATS]" not in done.stdout
+
+
+def test_fewer_images_than_asked_are_said(workplace):
+    done = collect(workplace, "-d digits -m 2-layer -i 1 -f 255 -n 3 --target_type 1")
+    assert "--numimg 3: there are 2 test images from 255 on" in done.stdout
 
 
 def test_an_image_beyond_the_last_is_an_error(workplace):

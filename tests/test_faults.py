@@ -40,6 +40,8 @@ def processes_of(workplace):
 @pytest.fixture
 def start(workplace):
     before = set(os.listdir("/dev/shm"))
+    # a test run in the background ignores Ctrl-C, and what it starts would too
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, ROOT / "collect_gradients.py", *ARGUMENTS.split()],
         cwd=workplace,
@@ -48,6 +50,7 @@ def start(workplace):
         text=True,
         start_new_session=True,
     )
+    signal.signal(signal.SIGINT, handler)
     yield workplace, process
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)

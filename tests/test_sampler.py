@@ -142,6 +142,26 @@ def test_one_target_gives_one_estimate_several_a_list(network):
     assert (np.diff(one.time) > 0).all()
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"target_label": [12]}, "give other classes, in range"),
+        ({"target_label": 7}, "give other classes"),
+        ({"target_label": []}, "give other classes"),
+        ({"x_0": np.zeros(784)}, r"x_0 has the shape \(784,\), the network takes \(28, 28, 1\)"),
+        ({"Niters": 0}, "give 1 or more"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_said(network, change, message):
+    right = {"x_0": np.zeros((28, 28, 1)), "true_label": 7, "target_label": 9}
+    with EstimateLipschitz(nthreads=1) as sampler:
+        with pytest.raises(ValueError, match="call load_model first"):
+            sampler.estimate(**right, Nsamp=64, Niters=2)
+        sampler.load_model("digits", model=network, batch_size=64)
+        with pytest.raises(ValueError, match=message):
+            sampler.estimate(**({"Nsamp": 64, "Niters": 2} | right | change))
+
+
 def test_iterations_take_the_maximum_over_their_batches(network):
     x_0 = setup_digits.load().test_data[0]
     with EstimateLipschitz(nthreads=1) as sampler:
