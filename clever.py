@@ -5,6 +5,7 @@ import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from lipschitz import matfile
@@ -83,7 +84,13 @@ def find_files(places: Iterable[Path]) -> list[Path]:
     for place in places:
         if not place.exists():
             raise InputError(f"{place} does not exist: name the folder that sampling saved to")
-        paths += sorted(place.rglob("*" + matfile.EXTENSION)) if place.is_dir() else [place]
+        if place.is_dir():
+            found = sorted(place.rglob("*" + matfile.EXTENSION))
+            # a hidden name is that of a file which is being written
+            paths += [path for path in found if not path.name.startswith(".")]
+        else:
+            paths.append(place)
+    paths = list({path.resolve(): path for path in paths}.values())  # each file counts once
     if not paths:
         named = ", ".join(map(str, places))
         raise InputError(f"no .mat files in {named}: sample with collect_gradients.py first")
@@ -123,8 +130,8 @@ def select(records: list[Record], wants_untargeted: bool, num_samples: int) -> l
         if num_samples > n:
             print(f"warning: skipped {record.path}: --num_samples {num_samples}, it has {n}")
             continue
-        record.maxima.update({norm: x[:num_samples] for norm, x in record.maxima.items()})
-        enough.append(record)
+        first = {norm: maxima[:num_samples] for norm, maxima in record.maxima.items()}
+        enough.append(replace(record, maxima=first))
     if not enough:
         raise InputError(f"no file has {num_samples} maxima: choose a smaller --num_samples")
     return enough

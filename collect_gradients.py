@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 import catalogue
 from lipschitz import matfile
-from lipschitz.ball import RADII
+from lipschitz.ball import DEFAULT_NORM, RADII
 from lipschitz.bounds import clever_score
 from lipschitz.dataset import DataSet
 from lipschitz.errors import InputError, RunError, run
@@ -47,7 +47,12 @@ def parse() -> argparse.Namespace:
     add("--transform", default="", help="input transformation (not supported yet)")
     add("--order", type=int, default=1, help="1 (2 is not supported yet)")
     add("--compute_slope", action="store_true", help="not supported yet")
-    add("--sample_norm", default="l2", choices=RADII, help="norm of the ball that is sampled")
+    add(
+        "--sample_norm",
+        default=DEFAULT_NORM,
+        choices=RADII,
+        help="norm of the ball that is sampled",
+    )
     add(
         "--radius",
         type=float,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import catalogue
-from lipschitz.ball import ball
+from lipschitz.ball import DEFAULT_NORM, ball
 from lipschitz.dataset import DataSet
 from lipschitz.errors import InputError, RunError
 from lipschitz.gradients import gradient_maxima, logits, margin_weights
@@ -88,7 +88,7 @@ class EstimateLipschitz(AbstractContextManager):
         target_label: int | Sequence[int],
         Nsamp: int,
         Niters: int,
-        sample_norm: str = "l2",
+        sample_norm: str = DEFAULT_NORM,
         transform: str = "",
         order: int = 1,
         *,

@@ -46,6 +46,7 @@ def linf_ball(rng: np.random.Generator, out: np.ndarray) -> None:
 
 
 BALLS = {"l2": l2_ball, "l1": l1_ball, "li": linf_ball}
+DEFAULT_NORM = "l2"
 RADII = {"l2": (0.0, 3.0), "l1": (0.0, 30.0), "li": (0.1, 0.1)}
 
 

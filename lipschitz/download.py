@@ -1,7 +1,6 @@
 """Files from the network: several mirrors in turn, checked, and there whole or not at all."""
 
 import http.client
-import os
 import shutil
 import sys
 import urllib.request
@@ -9,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tqdm import tqdm
+
+from lipschitz.atomic import replacing
 
 TIMEOUT_SECONDS = 20
 
@@ -23,19 +24,15 @@ def download(urls: list[str], path: Path, check: Callable[[Path], None]) -> None
     `check` raises ValueError where the content is not the published one; such a file is
     thrown away, and the next mirror asked. Raises DownloadError when no mirror is left.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{os.getpid()}.{path.name}")
     answers = []
     for url in urls:
         try:
-            _fetch(url, unfinished)
-            check(unfinished)
-            os.replace(unfinished, path)
+            with replacing(path) as unfinished:
+                _fetch(url, unfinished)
+                check(unfinished)
             return
         except (OSError, ValueError, http.client.HTTPException) as error:
             answers.append(f"{url}: {error}")
-        finally:
-            unfinished.unlink(missing_ok=True)
     raise DownloadError("; ".join(answers))
 
 

@@ -6,11 +6,10 @@ import numpy as np
 
 from lipschitz.tensorflow import tf
 
-tf.config.experimental.enable_op_determinism()  # a rerun is the same to the bit
+# A rerun is the same to the bit. Not set for training, whose input it would make slow.
+tf.config.experimental.enable_op_determinism()
 
 Predict = Callable[[tf.Tensor], tf.Tensor]
-
-NORMS = ("2", "1", "i")  # the last axis of every array of norms
 
 SLICE = 512  # samples a call: activations stay small, and the choice changes no sample
 

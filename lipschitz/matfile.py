@@ -4,7 +4,6 @@
 SETTINGS names what differs from the defaults and is not in the file's name.
 """
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.io import loadmat, savemat
 
-from lipschitz.ball import RADII
+from lipschitz.atomic import replacing
+from lipschitz.ball import DEFAULT_NORM, RADII
 from lipschitz.sampling import SEED
 
 EXTENSION = ".mat"
@@ -65,7 +65,7 @@ def folder(
 ) -> Path:
     """The folder of an experiment; settings that are not the default are a sub-folder."""
     settings = []
-    if sample_norm != "l2":
+    if sample_norm != DEFAULT_NORM:
         settings.append(sample_norm)
     if radius is not None and radius != RADII[sample_norm][1]:
         settings.append(f"radius{radius!r}")
@@ -77,17 +77,9 @@ def folder(
 
 
 def save(path: Path, contents: dict[str, object]) -> None:
-    """Write the file whole or not at all: under another name, flushed, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{os.getpid()}.{path.stem}")
-    try:
-        with unfinished.open("wb") as file:
-            savemat(file, contents)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    """Write the file whole or not at all."""
+    with replacing(path) as unfinished:
+        savemat(unfinished, contents)
 
 
 @dataclass(frozen=True)

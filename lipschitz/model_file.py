@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
+from lipschitz.atomic import replacing
 from lipschitz.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,13 +32,8 @@ def find(stem: str) -> Path | None:
 
 def save(model: keras.Model, path: Path) -> None:
     """Write the model whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
+    with replacing(path) as unfinished:
         model.save(unfinished)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def load(path: Path, build: Callable[[], keras.Model]) -> keras.Model:

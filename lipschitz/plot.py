@@ -15,7 +15,9 @@ def plot_fit(path: Path, maxima: np.ndarray, fit: Fit, title: str, norm: str) ->
     """Draw a histogram of the maxima (n,) of the gradient's `norm`, with the fit over it."""
     figure = Figure(figsize=(6.4, 4), dpi=120)
     axes = figure.add_axes((0.11, 0.14, 0.86, 0.78))
-    axes.hist(maxima, bins="auto", density=True, color=FAINT, label=f"{len(maxima)} maxima")
+    # maxima that differ in their last bits only have no room for bins
+    bins = "auto" if np.ptp(maxima) > 1e-9 * maxima.max() else 1
+    axes.hist(maxima, bins=bins, density=True, color=FAINT, label=f"{len(maxima)} maxima")
     fitted = fit.shape > 0
     if fitted:
         x = np.linspace(min(maxima.min(), fit.end_point), fit.end_point, 400)

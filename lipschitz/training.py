@@ -7,11 +7,11 @@ from lipschitz import model_file
 from lipschitz.dataset import DataSet
 from lipschitz.errors import InputError
 from lipschitz.networks import Architecture
+from lipschitz.sampling import SEED
 
 EPOCHS = 50
-BATCH_SIZE = 128
+TRAINING_BATCH = 128
 MOMENTUM = 0.9
-SEED = 1215
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def train(
         data.train_data,
         data.train_labels,
         validation_data=(data.validation_data, data.validation_labels),
-        batch_size=BATCH_SIZE,
+        batch_size=TRAINING_BATCH,
         epochs=epochs,
         verbose=1 if sys.stdout.isatty() else 2,
     )

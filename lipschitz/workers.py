@@ -43,11 +43,10 @@ class Workers(AbstractContextManager):
         self._ring, self._segment = shared_memory.create((count + 2, batch_size, values))
         self._connections: list[Connection] = []
         self._processes: list[subprocess.Popen] = []
-        self._awaited = [0] * count  # batches told but not answered yet, a worker
+        self._answers_due = False
         self.drawn_by: Counter[int] = Counter()  # batches by the worker's process id
         try:
-            for _ in range(count):
-                self._start()
+            self._start(count)
         except BaseException:
             self.close()
             raise
@@ -57,17 +56,24 @@ class Workers(AbstractContextManager):
 
     def close(self) -> None:
         """End the workers and free the ring."""
+        self._end()
+        if self._segment is not None:
+            os.close(self._segment)
+        self._ring = self._segment = None
+
+    def _end(self) -> None:
         for process in self._processes:
             process.kill()  # it holds nothing that would need an orderly end
             process.wait()
         for connection in self._connections:
             connection.close()
-        if self._segment is not None:
-            os.close(self._segment)
-        self._ring = self._segment = None
         self._connections, self._processes = [], []
 
-    def _start(self) -> None:
+    def _start(self, count: int) -> None:
+        for _ in range(count):
+            self._start_one()
+
+    def _start_one(self) -> None:
         ours, theirs = Pipe()
         with theirs:
             self._connections.append(ours)
@@ -97,18 +103,19 @@ class Workers(AbstractContextManager):
 
         def tell(k: int) -> None:
             iteration, place = divmod(k, per_iteration)
-            batch = Batch(k % slots, iteration, place * batch_size)
-            self._send(k % count, batch)
-            self._awaited[k % count] += 1
+            self._send(k % count, Batch(k % slots, iteration, place * batch_size))
 
+        if self._answers_due:  # an image was left in the middle: nothing of it may come now
+            self._end()
+            self._start(count)
+        self._answers_due = True
         for worker in range(count):
-            while self._awaited[worker]:  # of an image that was left in the middle
-                self._receive(worker)
             self._send(worker, around)
         for k in range(min(slots, total)):
             tell(k)
         for k in range(total):
             self._receive(k % count)
+            self._answers_due = k + 1 < total
             yield self._ring[k % slots]
             if k + slots < total:
                 tell(k + slots)
@@ -124,7 +131,6 @@ class Workers(AbstractContextManager):
             self.drawn_by[self._connections[worker].recv()] += 1
         except (EOFError, ConnectionError) as error:
             raise self._death(worker) from error
-        self._awaited[worker] -= 1
 
     def _death(self, worker: int) -> RunError:
         """What became of a worker that answers no more."""

@@ -199,6 +199,28 @@ def test_a_missing_class_is_said(tmp_path):
     assert "warning: image 0: 1 classes have no file" in done.stdout
 
 
+def test_a_file_named_twice_counts_once(tmp_path):
+    once = run("clever.py", GOLDEN / NORMAL, cwd=tmp_path)
+    file = GOLDEN / NORMAL / "1024_50_0_7_6_least_relu_order1.mat"
+    twice = run("clever.py", GOLDEN / NORMAL, file, GOLDEN / NORMAL / ".", cwd=tmp_path)
+    assert lines(twice.stdout, "[") == lines(once.stdout, "[")
+
+
+def test_a_file_that_is_being_written_is_not_read(normal, tmp_path):
+    (normal / ".123.1024_50_9_7_6_least_relu_order1.mat").write_bytes(b"half")
+    assert run("clever.py", normal, cwd=tmp_path).returncode == 0
+
+
+def test_maxima_that_hardly_differ_are_drawn(tmp_path):
+    contents = loadmat(GOLDEN / NORMAL / "1024_50_0_7_6_least_relu_order1.mat")
+    contents = {k: v for k, v in contents.items() if not k.startswith("__")}
+    nearly = 2.5 + 4.5e-16 * np.arange(3)
+    contents |= dict.fromkeys(("G2_max", "G1_max", "Gi_max"), nearly)
+    savemat(tmp_path / "1024_3_0_7_6_least_relu_order1.mat", contents)
+    done = run("clever.py", tmp_path, "--plot_dir", "plots", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_truncated_file_is_named_and_the_rest_is_scored(normal, tmp_path):
     spoiled = normal / "1024_50_0_7_6_least_relu_order1.mat"
     spoiled.write_bytes(spoiled.read_bytes()[:1500])

@@ -17,7 +17,7 @@ FEW = [0.1, 0.5, 0.9]
 MANY = [moment / 20 for moment in range(1, 21)]
 RUN_SECONDS = 12  # on a slow machine: start-up, then sampling that goes on
 
-ARGUMENTS = "-d digits -m 2-layer -N 1024 -i 20 -n 50 --nthreads 2"
+ARGUMENTS = "-d digits -m 2-layer -N 1024 -i 20 -n 257 --nthreads 2"
 
 
 def moments(share):
@@ -74,6 +74,7 @@ with_moments = pytest.mark.parametrize(
 def test_killing_the_main_process_ends_its_workers(start, share):
     _, process = start
     time.sleep(moments(share))
+    assert process.poll() is None
     process.kill()
 
 
@@ -81,6 +82,7 @@ def test_killing_the_main_process_ends_its_workers(start, share):
 def test_killing_the_process_group(start, share):
     _, process = start
     time.sleep(moments(share))
+    assert process.poll() is None
     os.killpg(process.pid, signal.SIGKILL)
 
 

@@ -83,8 +83,25 @@ def test_a_segment_has_no_name():
 
 
 def test_shared_memory_that_is_too_small_is_said():
+    before, open_files = in_shared_memory(), len(os.listdir("/proc/self/fd"))
     with pytest.raises(RunError, match=r"shared memory .* has no room for .* MB"):
         shared_memory.create((2**40,))
+    assert in_shared_memory() == before
+    assert len(os.listdir("/proc/self/fd")) == open_files
+
+
+def test_ctrl_c_while_a_segment_is_made_leaves_none(monkeypatch):
+    make = shared_memory.posix_ipc.SharedMemory
+
+    def make_and_be_interrupted(*args, **settings):
+        make(*args, **settings)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shared_memory.posix_ipc, "SharedMemory", make_and_be_interrupted)
+    before = in_shared_memory()
+    with pytest.raises(KeyboardInterrupt):
+        shared_memory.create((10,))
+    assert in_shared_memory() == before
 
 
 def test_workers_end_with_their_block():
@@ -195,5 +212,7 @@ def test_an_interrupted_estimate_can_be_followed_by_another(network):
         with contextlib.suppress(KeyboardInterrupt):
             sampler.estimate(x_0, 7, 9, 64, 50, on_iteration=stop)
         after = sampler.estimate(x_0, 7, 9, 64, 3, image_id=4)
-        again = sampler.estimate(x_0, 7, 9, 64, 3, image_id=4)
-    np.testing.assert_array_equal(after.G2_max, again.G2_max)
+    with EstimateLipschitz(nthreads=2) as sampler:
+        sampler.load_model("digits", model=network, batch_size=64)
+        alone = sampler.estimate(x_0, 7, 9, 64, 3, image_id=4)
+    np.testing.assert_array_equal(after.G2_max, alone.G2_max)

@@ -57,6 +57,18 @@ def test_untargeted_takes_every_other_class():
     assert first.info == [f"class{label}" for label in first.targets]
 
 
+def test_tied_logits_are_no_classification():
+    """A network that says the same of every image has no margin to score."""
+    (constant,) = choose(np.zeros((1, 10)), np.eye(10)[:1], 0, 15, seed=1)
+    assert not constant.correct
+    assert constant.targets == []
+
+
+def test_few_classes_leave_no_random_one():
+    (image,) = choose(np.array([[3.0, 1, 2]]), np.eye(3)[:1], 0, 15, seed=1)
+    assert (image.info, image.targets) == (["least", "top2"], [1, 2])
+
+
 def test_the_golden_choice_of_2018():
     """Seed 1215 drew 8, 6, 5, 6, 6 for the first five MNIST images (2-layer network)."""
     least_top2 = [(7, 6, 3), (2, 7, 1), (1, 0, 8), (0, 8, 7), (4, 1, 9)]

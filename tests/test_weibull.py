@@ -11,10 +11,12 @@ from scipy.stats import kstest, kstwo, weibull_min
 from lipschitz.weibull import (
     SHAPE_REG,
     _likelihood,
+    _search,
     density,
     fit,
     interior_maximum,
     kolmogorov_p_value,
+    ks_distance,
 )
 from tests.conftest import EXPECTED, GOLDEN
 
@@ -150,7 +152,7 @@ def test_no_nelder_mead_run_ends_lower(reg, arrays):
         x = 10 ** rng.uniform(-2, 2) * (1 + rng.weibull(rng.uniform(1.5, 12), n))
         z = rescaled(x.max() + x.min() - x)
         value, end = nelder_mead(z, reg)
-        shape, location, scale = (v[0] for v in interior_maximum(z[None], reg))
+        shape, location, scale, _ = interior_maximum(z[None], reg)[:, 0]
         if np.isnan(shape):
             assert end[0] > 1e5  # the run was on its way to infinity: there is no maximum
             continue
@@ -165,6 +167,27 @@ def test_a_known_end_point_is_found():
     assert fitted.end_point == pytest.approx(7, rel=0.02)
     assert fitted.shape == pytest.approx(4, rel=0.1)
     assert fitted.problem == ""
+
+
+def test_maxima_without_an_end_get_no_absurd_one():
+    """Gumbel maxima have no end: a fit without penalty must not run to where rounding decides."""
+    samples = list(np.random.default_rng(8).gumbel(10, 1, (3000, 40)))
+    fits = fit(samples, shape_reg=0)
+    assert max(fitted.end_point / x.max() for fitted, x in zip(fits, samples, strict=True)) < 1e4
+
+
+def test_of_several_maxima_the_closest_to_the_sample_is_taken():
+    """A mixture whose likelihood has two interior maxima, found by a scan of the shapes."""
+    rng = np.random.default_rng(9)
+    low, high = 5 - rng.weibull(2, (300, 40)), 9 - 0.3 * rng.weibull(20, (300, 40))
+    x = np.where(rng.uniform(size=(300, 40)) < rng.uniform(0, 0.5, (300, 1)), low, high)
+    z = np.array([rescaled(row) for row in x])
+    ks = interior_maximum(z, SHAPE_REG)[3]
+    ends = [_search(z, start, SHAPE_REG) for start in np.geomspace(1.2, 100, 12)]
+    scanned = np.array([ks_distance(z, *end) for end in ends])
+    least = np.fmin.reduce(scanned)  # nan where no search found a maximum
+    np.testing.assert_array_equal(np.isnan(ks), np.isnan(least))
+    assert np.nanmax(ks - least) <= 1e-6
 
 
 def test_fitting_together_is_fitting_alone():
