@@ -71,7 +71,9 @@ def _fit_stack(x: np.ndarray, shape_reg: float) -> list[Fit]:
 
     varied = np.flatnonzero((extent > 0) & (not few))
     z = (top[varied, None] - x[varied]) / extent[varied, None]
-    shape, location, scale, ks = interior_maximum(z, shape_reg)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        # where a search leaves the range of numbers it ends with nan: it found no maximum
+        shape, location, scale, ks = interior_maximum(z, shape_reg)
     for row, i in enumerate(varied):
         fits[i] = _judged(
             Fit(
