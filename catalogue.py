@@ -3,14 +3,20 @@
 from pathlib import Path
 from types import ModuleType
 
+import setup_cifar
 import setup_digits
 import setup_mnist
 from lipschitz import model_file
+from lipschitz.architecture import NAMES, Architecture
 from lipschitz.dataset import DataSet
 from lipschitz.errors import InputError
-from lipschitz.networks import Architecture, Network
+from lipschitz.networks import Network, keras_network
 
-DATASETS: dict[str, ModuleType] = {"mnist": setup_mnist, "digits": setup_digits}
+DATASETS: dict[str, ModuleType] = {
+    "mnist": setup_mnist,
+    "cifar": setup_cifar,
+    "digits": setup_digits,
+}
 
 
 def data_set(name: str) -> DataSet:
@@ -18,19 +24,19 @@ def data_set(name: str) -> DataSet:
     return _setup(name).load()
 
 
-def architecture(dataset: str, model_name: str) -> Architecture:
+def architecture(dataset: str, model_name: str, activation: str = "relu") -> Architecture:
     """How a data set's network is built and where it is kept."""
-    known = _setup(dataset).ARCHITECTURES
-    if model_name not in known:
+    found = _setup(dataset).FAMILY.named(model_name, activation)
+    if found is None:
         raise InputError(
-            f"{dataset} has no network named {model_name!r}: choose from {', '.join(known)}"
+            f"{dataset} has no network named {model_name!r}: choose from {', '.join(NAMES)}"
         )
-    return known[model_name]
+    return found
 
 
-def model_path(dataset: str, model_name: str) -> Path:
+def model_path(dataset: str, model_name: str, activation: str = "relu") -> Path:
     """The file of a trained network."""
-    chosen = architecture(dataset, model_name)
+    chosen = architecture(dataset, model_name, activation)
     path = model_file.find(chosen.stem)
     if path is None:
         raise InputError(
@@ -39,12 +45,11 @@ def model_path(dataset: str, model_name: str) -> Path:
     return path
 
 
-def network(dataset: str, model_name: str) -> Network:
+def network(dataset: str, model_name: str, activation: str = "relu") -> Network:
     """A trained network of a data set."""
-    path = model_path(dataset, model_name)
-    model = model_file.load(path, architecture(dataset, model_name).build)
-    setup = _setup(dataset)
-    return Network(model, setup.IMAGE_SIZE, setup.NUM_CHANNELS, model.output_shape[-1])
+    path = model_path(dataset, model_name, activation)
+    build = architecture(dataset, model_name, activation).build
+    return keras_network(model_file.load(path, build))
 
 
 def _setup(dataset: str) -> ModuleType:

@@ -87,7 +87,6 @@ def check(args: argparse.Namespace) -> None:
     if args.radius is not None and not 0 < args.radius < np.inf:
         raise InputError(f"--radius {args.radius:g}: give a number above 0")
     for name, supported in (
-        ("activation", "relu"),
         ("order", 1),
         ("transform", ""),
         ("compute_slope", False),
@@ -109,7 +108,7 @@ def main() -> None:
     args = parse()
     check(args)
     print(vars(args) | {"save": str(args.save)})
-    path = catalogue.model_path(args.dataset, args.model_name)
+    path = catalogue.model_path(args.dataset, args.model_name, args.activation)
 
     # TensorFlow takes seconds to import: what is wrong with the options is said before
     from estimate_gradient_norm import EstimateLipschitz

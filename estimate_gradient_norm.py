@@ -65,11 +65,11 @@ class EstimateLipschitz(AbstractContextManager):
         order: int = 1,
     ) -> tuple[DataSet, Network]:
         """Load a data set and its network (or take `model`), and start the workers."""
-        if activation != "relu" or compute_slope or order != 1:
-            raise InputError("only first-order scores of ReLU models are supported yet")
+        if compute_slope or order != 1:
+            raise InputError("only first-order scores are supported yet")
         self.close()
         data = catalogue.data_set(dataset)
-        network = model or catalogue.network(dataset, model_name)
+        network = model or catalogue.network(dataset, model_name, activation)
         self.batch_size = batch_size or BATCH_SIZE
         values = network.image_size**2 * network.num_channels
         self._workers = Workers(self.nthreads, self.batch_size, values)

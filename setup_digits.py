@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import zoom
 
+from lipschitz.architecture import Family
 from lipschitz.dataset import DataSet, Images, one_hot
-from lipschitz.networks import NUM_LABELS, built_in
+from lipschitz.networks import NUM_LABELS
 
 FILE = Path(__file__).with_name("uci_digits") / "digits.npz"
 LARGEST_VALUE = 16
@@ -19,7 +20,7 @@ IMAGE_SIZE, NUM_CHANNELS = 28, 1
 # split in which each of the 13 writers, who stand one after the other, has a share.
 CYCLE, TEST, VALIDATION = 7, 0, 3
 
-ARCHITECTURES = built_in("digits", IMAGE_SIZE, NUM_CHANNELS, filters=(32, 64), units=200)
+FAMILY = Family("digits", IMAGE_SIZE, NUM_CHANNELS, filters=(32, 64), units=200)
 
 
 def load() -> DataSet:

@@ -13,10 +13,19 @@ from pathlib import Path
 
 import numpy as np
 
-from lipschitz.dataset import DATA_FOLDER_VARIABLE, DataSet, Images, data_folder, one_hot
+from lipschitz.architecture import Family
+from lipschitz.dataset import (
+    DATA_FOLDER_VARIABLE,
+    DataSet,
+    Images,
+    data_folder,
+    one_hot,
+    pixels_to_box,
+    validation_apart,
+)
 from lipschitz.download import DownloadError, download
 from lipschitz.errors import InputError, run
-from lipschitz.networks import NUM_LABELS, built_in
+from lipschitz.networks import NUM_LABELS
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -24,7 +33,6 @@ MIRRORS = (
     "http://yann.lecun.com/exdb/mnist/",
 )
 IMAGE_SIZE, NUM_CHANNELS = 28, 1
-VALIDATION_SIZE = 5000
 
 
 @dataclass(frozen=True)
@@ -58,29 +66,22 @@ TEST_LABELS = IdxFile(
 )
 FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
-ARCHITECTURES = built_in("mnist", IMAGE_SIZE, NUM_CHANNELS, filters=(32, 64), units=200)
+FAMILY = Family("mnist", IMAGE_SIZE, NUM_CHANNELS, filters=(32, 64), units=200)
 
 
 def load() -> DataSet:
     """MNIST; the first 5,000 training images are the validation set."""
     return DataSet(
-        read_train=lambda: _split(_images(TRAIN_IMAGES, TRAIN_LABELS)),
+        read_train=lambda: validation_apart(_images(TRAIN_IMAGES, TRAIN_LABELS)),
         read_test=lambda: _images(TEST_IMAGES, TEST_LABELS),
     )
 
 
-def _split(images: Images) -> tuple[Images, Images]:
-    data, labels = images
-    validation = data[:VALIDATION_SIZE], labels[:VALIDATION_SIZE]
-    return (data[VALIDATION_SIZE:], labels[VALIDATION_SIZE:]), validation
-
-
 def _images(images: IdxFile, labels: IdxFile) -> Images:
-    data = read(images).astype(np.float32)[..., None] / 255 - np.float32(0.5)
     classes = read(labels)
     if classes.max() >= NUM_LABELS:
         raise InputError(f"{data_folder() / labels.name} holds labels above {NUM_LABELS - 1}")
-    return data, one_hot(classes, NUM_LABELS)
+    return pixels_to_box(read(images))[..., None], one_hot(classes, NUM_LABELS)
 
 
 def read(file: IdxFile) -> np.ndarray:

@@ -1,31 +1,38 @@
-"""Train the 7-layer networks."""
+"""Train the 7-layer networks: normal, distilled at temperature 100, and with a bounded ReLU."""
 
 import argparse
 
 import catalogue
 from lipschitz.errors import run
-from lipschitz.training import EPOCHS, Rate, train
+from lipschitz.training import EPOCHS, Rate, Recipe, distil, train
 
 RATE = Rate(0.01, decay=1e-6)
+TRAIN = {"normal": train, "distilled": distil, "brelu": train}
 
 
 def main() -> None:
-    """Train each model that is asked for on each data set that is asked for."""
+    """Train each network that is asked for on each data set that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--dataset", nargs="+", choices=("mnist", "digits"), default=["mnist"], help="data sets"
+        "--dataset",
+        nargs="+",
+        choices=catalogue.DATASETS,
+        default=["cifar", "mnist"],
+        help="data sets (cifar and mnist)",
     )
     parser.add_argument(
-        "--model_name", nargs="+", choices=("normal",), default=["normal"], help="networks"
+        "--model_name", nargs="+", choices=TRAIN, default=list(TRAIN), help="networks (all)"
     )
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--overwrite", action="store_true", help="train one that exists again")
     args = parser.parse_args()
 
+    recipe = Recipe(RATE, args.epochs)
     for dataset in args.dataset:
+        data = catalogue.data_set(dataset)
         for model_name in args.model_name:
             architecture = catalogue.architecture(dataset, model_name)
-            train(architecture, catalogue.data_set(dataset), RATE, args.epochs, args.overwrite)
+            TRAIN[model_name](architecture, data, recipe, args.overwrite)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ DATA_FOLDER_VARIABLE = "CLEVER_DATA"
 Images = tuple[np.ndarray, np.ndarray]  # (N, H, W, C) float32 in [-0.5, 0.5]; (N, labels) one-hot
 
 
-def data_folder() -> Path:
-    """Where downloaded data lie: $CLEVER_DATA, or `data`."""
-    return Path(os.environ.get(DATA_FOLDER_VARIABLE) or "data")
+def data_folder(default: str = "data") -> Path:
+    """Where downloaded data lie: $CLEVER_DATA, or `default`."""
+    return Path(os.environ.get(DATA_FOLDER_VARIABLE) or default)
 
 
 class DataSet:
@@ -35,14 +35,31 @@ class DataSet:
     def _test(self) -> Images:
         return self._read_test()
 
-    train_data = property(lambda self: self._train[0][0])
-    train_labels = property(lambda self: self._train[0][1])
-    validation_data = property(lambda self: self._train[1][0])
-    validation_labels = property(lambda self: self._train[1][1])
+    train = property(lambda self: self._train[0])
+    train_data = property(lambda self: self.train[0])
+    train_labels = property(lambda self: self.train[1])
+    validation = property(lambda self: self._train[1])
+    validation_data = property(lambda self: self.validation[0])
+    validation_labels = property(lambda self: self.validation[1])
     test_data = property(lambda self: self._test[0])
     test_labels = property(lambda self: self._test[1])
+
+
+VALIDATION_SIZE = 5000
+
+
+def validation_apart(images: Images) -> tuple[Images, Images]:
+    """Training images, and the first 5,000 as the validation set."""
+    data, labels = images
+    first, rest = slice(VALIDATION_SIZE), slice(VALIDATION_SIZE, None)
+    return (data[rest], labels[rest]), (data[first], labels[first])
 
 
 def one_hot(labels: np.ndarray, num_labels: int) -> np.ndarray:
     """Labels (N,) as rows (N, num_labels) with a single 1."""
     return np.eye(num_labels, dtype=np.float32)[labels]
+
+
+def pixels_to_box(pixels: np.ndarray) -> np.ndarray:
+    """Bytes 0 to 255 as float32 in [-0.5, 0.5]."""
+    return pixels.astype(np.float32) / 255 - np.float32(0.5)

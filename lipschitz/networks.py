@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
+
+from lipschitz.activations import Activation, sharp_softplus
 
 if TYPE_CHECKING:  # TensorFlow takes seconds to import: only the functions that build do it
     from lipschitz.tensorflow import keras, tf
@@ -15,85 +16,73 @@ NUM_LABELS = 10  # of the built-in data sets
 
 @dataclass(frozen=True)
 class Network:
-    """What the sampler asks of a network."""
+    """What the sampler asks of a network.
 
-    model: keras.Model
+    `predict` maps images (B, H, W, C), float32 in [-0.5, 0.5], to logits (B, num_labels).
+    `graph` gives the TensorFlow graph of `predict`; the images are its first input.
+    """
+
+    predict: Callable[[tf.Tensor], tf.Tensor]
+    graph: Callable[[], tf.Graph]
     image_size: int
     num_channels: int
     num_labels: int
 
-    def predict(self, x: tf.Tensor) -> tf.Tensor:
-        """Logits (B, num_labels) of images x (B, H, W, C), float32 in [-0.5, 0.5]."""
-        return self.model(x, training=False)
+
+def keras_network(model: keras.Model) -> Network:
+    """A Keras model that gives logits, as a network."""
+    from lipschitz.tensorflow import tf
+
+    def predict(x: tf.Tensor) -> tf.Tensor:
+        return model(x, training=False)
+
+    def graph() -> tf.Graph:
+        images = tf.TensorSpec((None, *model.input_shape[1:]))
+        return tf.function(predict).get_concrete_function(images).graph
+
+    _, image_size, _, num_channels = model.input_shape
+    return Network(predict, graph, image_size, num_channels, model.output_shape[-1])
 
 
-def two_layer(image_size: int, num_channels: int) -> keras.Sequential:
+def two_layer(image_size: int, num_channels: int) -> keras.Model:
     """One hidden layer of 1024 units, activation softplus(10x) / 10, logits out."""
+    return mlp(image_size, num_channels, [1024], sharp_softplus, "glorot_uniform")
+
+
+def mlp(
+    image_size: int,
+    num_channels: int,
+    widths: list[int],
+    activation: Activation,
+    initializer: str = "he_uniform",
+) -> keras.Model:
+    """Dense layers of these widths, logits out."""
     from lipschitz.tensorflow import keras
 
     layers = keras.layers
-    return keras.Sequential(
-        [
-            layers.Input((image_size, image_size, num_channels)),
-            layers.Flatten(),
-            layers.Dense(1024),
-            # layers that every Keras knows: the saved model needs none of this code
-            layers.Rescaling(10.0),
-            layers.Activation("softplus"),
-            layers.Rescaling(0.1),
-            layers.Dense(NUM_LABELS),
-        ]
-    )
+    images = keras.Input((image_size, image_size, num_channels))
+    x = layers.Flatten()(images)
+    for width in widths:
+        x = activation(layers.Dense(width, kernel_initializer=initializer)(x))
+    return keras.Model(images, layers.Dense(NUM_LABELS)(x))
 
 
 def seven_layer(
-    image_size: int, num_channels: int, filters: tuple[int, int], units: int
-) -> keras.Sequential:
-    """Four 3x3 convolutions with two poolings and three dense layers, ReLU, logits out."""
+    image_size: int,
+    num_channels: int,
+    filters: tuple[int, int],
+    units: int,
+    activation: Activation,
+) -> keras.Model:
+    """Four 3x3 convolutions with two poolings and three dense layers, logits out."""
     from lipschitz.tensorflow import keras
 
     layers = keras.layers
-    first, second = filters
-    return keras.Sequential(
-        [
-            layers.Input((image_size, image_size, num_channels)),
-            layers.Conv2D(first, 3, activation="relu"),
-            layers.Conv2D(first, 3, activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Conv2D(second, 3, activation="relu"),
-            layers.Conv2D(second, 3, activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Flatten(),
-            layers.Dense(units, activation="relu"),
-            layers.Dropout(0.5),
-            layers.Dense(units, activation="relu"),
-            layers.Dense(NUM_LABELS),
-        ]
-    )
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """A network that a data set can name: how it is built, where it is kept, who trains it."""
-
-    stem: str
-    build: Callable[[], keras.Model]
-    train_command: str
-
-
-def built_in(
-    dataset: str, image_size: int, num_channels: int, filters: tuple[int, int], units: int
-) -> dict[str, Architecture]:
-    """The networks of 2018 for a data set, by the names that `--model_name` takes."""
-    return {
-        "normal": Architecture(
-            stem=dataset,
-            build=partial(seven_layer, image_size, num_channels, filters, units),
-            train_command=f"python3 train_models.py --dataset {dataset}",
-        ),
-        "2-layer": Architecture(
-            stem=f"{dataset}_2layer",
-            build=partial(two_layer, image_size, num_channels),
-            train_command=f"python3 train_2layer.py --dataset {dataset}",
-        ),
-    }
+    images = x = keras.Input((image_size, image_size, num_channels))
+    for count in filters:
+        x = activation(layers.Conv2D(count, 3)(x))
+        x = activation(layers.Conv2D(count, 3)(x))
+        x = layers.MaxPooling2D()(x)
+    x = activation(layers.Dense(units)(layers.Flatten()(x)))
+    x = activation(layers.Dense(units)(layers.Dropout(0.5)(x)))
+    return keras.Model(images, layers.Dense(NUM_LABELS)(x))

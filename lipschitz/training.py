@@ -1,17 +1,27 @@
-"""Training as in 2018: stochastic gradient descent with momentum on the cross-entropy of logits."""
+"""Training as in 2018: the cross-entropy of logits, by gradient descent with momentum or Adam."""
+
+from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from lipschitz import model_file
-from lipschitz.dataset import DataSet
+from lipschitz.architecture import DISTILLATION_TEMPERATURE, Architecture
+from lipschitz.dataset import DataSet, Images
 from lipschitz.errors import InputError
-from lipschitz.networks import Architecture
 from lipschitz.sampling import SEED
+
+if TYPE_CHECKING:
+    from lipschitz.tensorflow import keras
 
 EPOCHS = 50
 TRAINING_BATCH = 128
 MOMENTUM = 0.9
+OPTIMIZERS = ("sgd", "adam")
 
 
 @dataclass(frozen=True)
@@ -22,41 +32,124 @@ class Rate:
     decay: float
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained."""
+
+    rate: Rate
+    epochs: int = EPOCHS
+    batch: int = TRAINING_BATCH
+    optimizer: str = "sgd"
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise InputError(f"--epochs {self.epochs}: train for 1 epoch or more")
+
+
 def train(
-    architecture: Architecture, data: DataSet, rate: Rate, epochs: int, overwrite: bool
+    architecture: Architecture, data: DataSet, recipe: Recipe, overwrite: bool = False
 ) -> None:
     """Train a network, print its accuracy on the test images and save it.
 
     One that exists is kept unless `overwrite`.
     """
-    if epochs < 1:
-        raise InputError(f"--epochs {epochs}: train for 1 epoch or more")
-    existing = model_file.find(architecture.stem)
-    if existing and not overwrite:
-        print(f"kept {existing} (--overwrite trains it again)")
-        return
+    if overwrite or not _kept(architecture.stem):
+        model = _built(architecture)
+        _fit(model, data.train, data.validation, recipe)
+        save(model, data, model_file.path_to_save(architecture.stem))
 
+
+def distil(
+    architecture: Architecture, data: DataSet, recipe: Recipe, overwrite: bool = False
+) -> None:
+    """Defensive distillation (Papernot et al., S&P 2016); saved and kept as by `train`.
+
+    A teacher learns the labels from logits / T, a student what the teacher says of the images,
+    softmax(logits / T); both start from a network that saw the images once. At T = 1, where the
+    student is used, its logits are about T times those of other networks.
+    """
+    if not overwrite and _kept(architecture.stem):
+        return
+    from lipschitz.tensorflow import tf
+
+    T = DISTILLATION_TEMPERATURE
+
+    def start() -> keras.Model:
+        return model_file.load(model_file.path_to_save(first), architecture.build)
+
+    def said_by(teacher: keras.Model, images: Images) -> Images:
+        logits = teacher.predict(images[0], batch_size=recipe.batch, verbose=0)
+        return images[0], tf.nn.softmax(logits / T).numpy()
+
+    first, second = f"{architecture.stem}_init", f"{architecture.stem}_teacher"
+    model = _built(architecture)
+    print("one epoch to start from")
+    _fit(model, data.train, data.validation, Recipe(recipe.rate, epochs=1))
+    save(model, data, model_file.path_to_save(first))
+
+    print("the teacher")
+    teacher = start()
+    _fit(teacher, data.train, data.validation, recipe, T)
+    save(teacher, data, model_file.path_to_save(second))
+
+    print("the student")
+    student = start()
+    _fit(student, said_by(teacher, data.train), said_by(teacher, data.validation), recipe, T)
+    save(student, data, model_file.path_to_save(architecture.stem))
+
+
+def save(model: keras.Model, data: DataSet, path: Path) -> None:
+    """Write the model, and print how it does on the test images."""
+    right = np.argmax(model.predict(data.test_data, batch_size=1024, verbose=0), axis=1)
+    accuracy = np.mean(right == np.argmax(data.test_labels, axis=1))
+    model_file.save(model, path)
+    print(
+        f"saved {path}: {accuracy:.2%} of the {len(data.test_data)} test images are right",
+        flush=True,
+    )
+
+
+def _kept(stem: str) -> bool:
+    existing = model_file.find(stem)
+    if existing:
+        print(f"kept {existing} (--overwrite trains it again)")
+    return existing is not None
+
+
+def _built(architecture: Architecture) -> keras.Model:
+    """The network with its first weights, which are always the same."""
     from lipschitz.tensorflow import keras
 
     keras.utils.set_random_seed(SEED)
-    model = architecture.build()
-    schedule = keras.optimizers.schedules.InverseTimeDecay(
-        rate.initial, decay_steps=1, decay_rate=rate.decay
+    return architecture.build()
+
+
+def _fit(
+    model: keras.Model,
+    images: Images,
+    validation: Images,
+    recipe: Recipe,
+    temperature: float = 1.0,
+) -> None:
+    """Minimise the cross-entropy of softmax(logits / temperature)."""
+    from lipschitz.tensorflow import keras, tf
+
+    rate = keras.optimizers.schedules.InverseTimeDecay(
+        recipe.rate.initial, decay_steps=1, decay_rate=recipe.rate.decay
     )
-    model.compile(
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
-        optimizer=keras.optimizers.SGD(schedule, momentum=MOMENTUM, nesterov=True),
-        metrics=["accuracy"],
-    )
+    optimizers = {
+        "sgd": keras.optimizers.SGD(rate, momentum=MOMENTUM, nesterov=True),
+        "adam": keras.optimizers.Adam(rate),
+    }
+
+    def loss(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        return tf.nn.softmax_cross_entropy_with_logits(labels, logits / temperature)
+
+    model.compile(loss=loss, optimizer=optimizers[recipe.optimizer], metrics=["accuracy"])
     model.fit(
-        data.train_data,
-        data.train_labels,
-        validation_data=(data.validation_data, data.validation_labels),
-        batch_size=TRAINING_BATCH,
-        epochs=epochs,
+        *images,
+        validation_data=validation,
+        batch_size=recipe.batch,
+        epochs=recipe.epochs,
         verbose=1 if sys.stdout.isatty() else 2,
     )
-    _, accuracy = model.evaluate(data.test_data, data.test_labels, batch_size=1024, verbose=0)
-    path = model_file.path_to_save(architecture.stem)
-    model_file.save(model, path)
-    print(f"saved {path}: {accuracy:.2%} of the {len(data.test_data)} test images are right")
