@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from lipschitz import matfile
-from lipschitz.bounds import AVERAGES, DUAL_NORM, clever_score
+from lipschitz.bounds import AVERAGES, DUAL_NORM, clever_score, second_order_score
 from lipschitz.errors import InputError, RunError, run
 from lipschitz.lines import line
 from lipschitz.matfile import Record
 from lipschitz.targets import UNTARGETED
 from lipschitz.weibull import SHAPE_REG, Fit, fit
 
-BOUND_NORMS = ("1", "2", "i")
+BOUND_NORMS = {1: ("1", "2", "i"), 2: ("2",)}  # by order
 
 
 def parse() -> argparse.Namespace:
@@ -42,6 +42,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--shape_reg", type=float, default=SHAPE_REG, help="weight of the fit's penalty"
     )
+    parser.add_argument("--order", type=int, choices=BOUND_NORMS, help="score files of this order")
+    parser.add_argument("--activation", default="", help="score files of this activation")
     parser.add_argument("--nthreads", type=int, default=0, help="without effect: no pool is needed")
     parser.add_argument("--plot_dir", default="", help="draw each fit into this folder")
     parser.add_argument("--method", default="mle_reg", choices=("mle", "mle_reg", "maxsamp"))
@@ -59,7 +61,7 @@ def main() -> int:
     print(vars(args) | {"data_folder": list(map(str, args.data_folder))})
     paths = find_files(args.data_folder)
     records, unreadable = load(paths, slope=args.use_slope)
-    records = select(records, args.untargeted, args.num_samples)
+    records = select(records, args)
 
     experiments = group(records)
     plots = plot_folders(experiments, args.plot_dir)
@@ -99,11 +101,10 @@ def find_files(places: Iterable[Path]) -> list[Path]:
 
 def load(paths: list[Path], slope: bool) -> tuple[list[Record], int]:
     """Read the files; one that cannot be used is named, counted and skipped."""
-    keys = matfile.SLOPE_KEYS if slope else matfile.GRADIENT_KEYS
     records = []
     for path in paths:
         try:
-            records.append(matfile.load(path, keys))
+            records.append(matfile.load(path, slope))
         except matfile.FormatError as error:
             print(f"skipped {path}: {error}", file=sys.stderr)
     if not records:
@@ -111,21 +112,30 @@ def load(paths: list[Path], slope: bool) -> tuple[list[Record], int]:
     return records, len(paths) - len(records)
 
 
-def select(records: list[Record], wants_untargeted: bool, num_samples: int) -> list[Record]:
-    """The files of the kind that is asked for, cut to their first `num_samples` maxima."""
-    chosen = [r for r in records if r.name.info.startswith(UNTARGETED) == wants_untargeted]
-    if wants_untargeted and not chosen:
+def select(records: list[Record], args: argparse.Namespace) -> list[Record]:
+    """The files of the kind that is asked for, cut to their first `--num_samples` maxima."""
+    for option in ("order", "activation"):
+        wanted = getattr(args, option)
+        there = {getattr(record.name, option) for record in records}
+        if wanted and wanted not in there:
+            raise InputError(f"--{option} {wanted}: there are files of {_listed(there)}")
+        records = [r for r in records if not wanted or getattr(r.name, option) == wanted]
+
+    chosen = [r for r in records if r.name.info.startswith(UNTARGETED) == args.untargeted]
+    if args.untargeted and not chosen:
         raise InputError("no files of an untargeted run: sample with --target_type 16")
-    if not wants_untargeted and len(chosen) < len(records):
+    if not args.untargeted and len(chosen) < len(records):
         left_out = len(records) - len(chosen)
         print(f"left out {left_out} files of an untargeted run: score them with --untargeted")
     if not chosen:
         raise InputError("only files of an untargeted run: score them with --untargeted")
-    if not num_samples:
-        return chosen
+    return first_maxima(chosen, args.num_samples) if args.num_samples else chosen
 
+
+def first_maxima(records: list[Record], num_samples: int) -> list[Record]:
+    """The files cut to their first maxima, without those that have fewer."""
     enough = []
-    for record in chosen:
+    for record in records:
         n = min(len(maxima) for maxima in record.maxima.values())
         if num_samples > n:
             print(f"warning: skipped {record.path}: --num_samples {num_samples}, it has {n}")
@@ -135,6 +145,10 @@ def select(records: list[Record], wants_untargeted: bool, num_samples: int) -> l
     if not enough:
         raise InputError(f"no file has {num_samples} maxima: choose a smaller --num_samples")
     return enough
+
+
+def _listed(values: Iterable[object]) -> str:
+    return " and ".join(sorted(map(str, values)))
 
 
 def group(records: list[Record]) -> dict[tuple, list[Record]]:
@@ -175,7 +189,8 @@ def score(
     records: list[Record], args: argparse.Namespace, plots: Path | None
 ) -> list[dict[str, float]]:
     """Fit all files and norms together; returns each file's scores by the bound's norm."""
-    samples = [record.maxima[DUAL_NORM[norm]] for record in records for norm in BOUND_NORMS]
+    norms = BOUND_NORMS[records[0].name.order]
+    samples = [record.maxima[DUAL_NORM[norm]] for record in records for norm in norms]
     if args.method == "maxsamp":
         fits = [Fit(float(x.max())) for x in samples]
     else:
@@ -183,20 +198,27 @@ def score(
 
     scores = []
     for i, record in enumerate(records):
-        of_record = slice(i * len(BOUND_NORMS), (i + 1) * len(BOUND_NORMS))
-        fitted = dict(zip(BOUND_NORMS, fits[of_record], strict=True))
+        of_record = slice(i * len(norms), (i + 1) * len(norms))
+        fitted = dict(zip(norms, fits[of_record], strict=True))
         print("loading")
         print(f"[Filename] {record.path}")
-        bounds = {norm: clever_score(record.g_x0, fitted[norm].end_point) for norm in BOUND_NORMS}
+        bounds = {norm: bound(record, fitted[norm].end_point) for norm in norms}
         if plots:
-            for norm in BOUND_NORMS:
+            for norm in norms:
                 plot(record, norm, bounds[norm], fitted[norm], plots, args.use_slope)
-        for norm in BOUND_NORMS:
+        for norm in norms:
             print(debug_line(record, norm, bounds[norm], fitted[norm], args.method))
             if fitted[norm].problem:
                 print(f"bnd_norm {norm}: scored by the maximum: {fitted[norm].problem}")
         scores.append(bounds)
     return scores
+
+
+def bound(record: Record, end_point: float) -> float:
+    """The score of a file whose maxima have this end point."""
+    if record.name.order == 1:
+        return clever_score(record.g_x0, end_point)
+    return second_order_score(record.g_x0, record.g_x0_grad_2_norm, end_point)
 
 
 def debug_line(record: Record, norm: str, bound: float, fitted: Fit, method: str) -> str:
@@ -226,7 +248,8 @@ def debug_line(record: Record, norm: str, bound: float, fitted: Fit, method: str
 
 def plot(record: Record, norm: str, bound: float, fitted: Fit, folder: Path, slope: bool) -> None:
     """Draw one fit."""
-    from lipschitz.plot import plot_fit  # matplotlib is slow to import, and few runs plot
+    # matplotlib is slow to import, and few runs plot
+    from lipschitz.plot import GRADIENT_NORMS, plot_fit
 
     name = record.name
     maxima = record.maxima[DUAL_NORM[norm]]
@@ -237,7 +260,9 @@ def plot(record: Record, norm: str, bound: float, fitted: Fit, folder: Path, slo
     print(f"[Figname] {path}")
     classes = f"class {name.true_label} to {name.target_label} ({name.info})"
     title = f"{model}, image {name.image_id}, {classes}: L{norm} score {bound:.5g}"
-    plot_fit(path, maxima, fitted, title, DUAL_NORM[norm])
+    gradient = f"{GRADIENT_NORMS[DUAL_NORM[norm]]} {'slope' if slope else 'norm of the gradient'}"
+    curvature = "magnitude of a smallest Hessian eigenvalue"
+    plot_fit(path, maxima, fitted, title, gradient if name.order == 1 else curvature)
 
 
 def untargeted(records: list[Record], scores: list[dict[str, float]]) -> list[dict[str, float]]:
@@ -248,7 +273,7 @@ def untargeted(records: list[Record], scores: list[dict[str, float]]) -> list[di
     least = []
     num_labels = max(record.num_labels for record in records)
     for image_id, bounds in of_image.items():
-        least.append({norm: min(bound[norm] for bound in bounds) for norm in BOUND_NORMS})
+        least.append({norm: min(bound[norm] for bound in bounds) for norm in bounds[0]})
         fields = {f"clever_L{norm}": value for norm, value in least[-1].items()}
         n_classes = len(bounds) + 1
         if n_classes < num_labels:
@@ -272,7 +297,7 @@ def summarise(
     for kind in sorted(of_kind):
         fields = {
             f"{kind}_clever_L{norm}": float(average([bounds[norm] for bounds in of_kind[kind]]))
-            for norm in BOUND_NORMS
+            for norm in of_kind[kind][0]
         }
         print(line("STATS", 0, info=kind, **fields))
 

@@ -11,17 +11,21 @@ import numpy as np
 from tqdm import tqdm
 
 import catalogue
-from lipschitz import matfile
+from defense import TRANSFORMATIONS
+from lipschitz import ids_file, matfile
+from lipschitz.activations import ACTIVATIONS
+from lipschitz.architecture import NAMES
 from lipschitz.ball import DEFAULT_NORM, RADII
-from lipschitz.bounds import clever_score
 from lipschitz.dataset import DataSet
 from lipschitz.errors import InputError, RunError, run
+from lipschitz.estimate import Estimate
+from lipschitz.ids_file import Named
 from lipschitz.lines import line
-from lipschitz.sampling import BATCH_SIZE, SEED, samples_drawn
-from lipschitz.targets import ALL, LEAST, RANDOM, TOP2, Chosen, choose
+from lipschitz.sampling import BATCH_SIZE, IMAGENET_BATCH_SIZE, SEED, samples_drawn
+from lipschitz.targets import ALL, LEAST, RANDOM, TOP2, USER, Chosen, choose
 
 if TYPE_CHECKING:
-    from estimate_gradient_norm import Estimate, EstimateLipschitz
+    from estimate_gradient_norm import EstimateLipschitz
 
 TOP = 10  # classes listed for an image
 
@@ -31,22 +35,25 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("-d", "--dataset", default="mnist", help=", ".join(catalogue.DATASETS))
-    add("-m", "--model_name", default="normal", help="2-layer or normal")
-    add("--activation", default="relu", help="activation of the model (relu)")
+    names = "; ".join([", ".join(NAMES), "ImageNet: resnet_v2_101 or another, keras:ResNet50V2"])
+    add("-m", "--model_name", default="normal", help=names)
+    add("--weights", default="", help="weights file of a keras: network")
+    add("--activation", default="relu", help=f'of the network "normal": {", ".join(ACTIVATIONS)}')
     add("-N", "--Nsamps", type=int, default=1024, help="samples per iteration")
     add("-i", "--Niters", type=int, default=500, help="iterations: maxima collected")
     add("-n", "--numimg", type=int, default=1, help="images to take")
-    add("--ids", default="", help="file of image ids (not supported yet)")
+    add("--ids", default="", help="tab separated file: column id, and target for --target_type 8")
     add(
         "--target_type",
         type=int,
         default=15,
-        help="sum of 1 top2, 2 random, 4 least; or 16, every class but the predicted one",
+        help="sum of 1 top2, 2 random, 4 least; 8 with --ids: the targets named there; or 16, "
+        "every class but the predicted one",
     )
-    add("-f", "--firstimg", type=int, default=0, help="first image")
-    add("--transform", default="", help="input transformation (not supported yet)")
-    add("--order", type=int, default=1, help="1 (2 is not supported yet)")
-    add("--compute_slope", action="store_true", help="not supported yet")
+    add("-f", "--firstimg", type=int, default=0, help="first image, or first row of --ids")
+    add("--transform", default="", help=", ".join(TRANSFORMATIONS))
+    add("--order", type=int, default=1, help="1: gradients; 2: curvature")
+    add("--compute_slope", action="store_true", help="slopes between samples as well")
     add(
         "--sample_norm",
         default=DEFAULT_NORM,
@@ -62,10 +69,11 @@ def parse() -> argparse.Namespace:
         + ")",
     )
     add("--fix_dirty_bug", action="store_true", help="accepted, without effect")
-    add("-b", "--batch_size", type=int, default=0, help=f"0: {BATCH_SIZE}")
+    batch = f"0: {BATCH_SIZE}, ImageNet {IMAGENET_BATCH_SIZE}"
+    add("-b", "--batch_size", type=int, default=0, help=batch)
     add("--nthreads", type=int, default=0, help="sampling workers; 0: half the cores")
     add("-s", "--save", "--saved", type=Path, default=Path("lipschitz_mat"), help="where to save")
-    # an abbreviation in use, which --saved would make ambiguous
+    # abbreviations in use, which options added since would make ambiguous
     add("--sav", dest="save", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     add("--seed", type=int, default=SEED, help="of samples and random targets")
     return parser.parse_args()
@@ -86,21 +94,23 @@ def check(args: argparse.Namespace) -> None:
             raise InputError(f"--{name} {getattr(args, name)}: give {least} or more")
     if args.radius is not None and not 0 < args.radius < np.inf:
         raise InputError(f"--radius {args.radius:g}: give a number above 0")
-    for name, supported in (
-        ("order", 1),
-        ("transform", ""),
-        ("compute_slope", False),
-        ("ids", ""),
+    for name, known in (
+        ("activation", ACTIVATIONS),
+        ("order", (1, 2)),
+        ("transform", ["", *TRANSFORMATIONS]),
     ):
-        if getattr(args, name) != supported:
-            raise InputError(
-                f"--{name} {getattr(args, name)} is not supported yet: this version computes "
-                "first-order scores of ReLU models"
-            )
+        if getattr(args, name) not in known:
+            choices = ", ".join(str(each) for each in known if each != "")
+            raise InputError(f"--{name} {getattr(args, name)}: choose from {choices}")
+    if args.compute_slope and args.order == 2:
+        raise InputError("--compute_slope: slopes are of first order, leave --order 2 out")
     if args.seed >= 2**63:
         raise InputError(f"--seed {args.seed}: give a number below 2^63")
-    if args.target_type < 0 or not args.target_type & (TOP2 | RANDOM | LEAST | ALL):
-        raise InputError(f"--target_type {args.target_type}: give a sum of 1, 2 and 4, or 16")
+    kinds = TOP2 | RANDOM | LEAST | ALL | (USER if args.ids else 0)
+    if args.target_type < 0 or not args.target_type & kinds:
+        raise InputError(
+            f"--target_type {args.target_type}: give a sum of 1, 2 and 4, or 16; or 8 with --ids"
+        )
 
 
 def main() -> None:
@@ -108,45 +118,92 @@ def main() -> None:
     args = parse()
     check(args)
     print(vars(args) | {"save": str(args.save)})
-    path = catalogue.model_path(args.dataset, args.model_name, args.activation)
+    model = catalogue.find(args.dataset, args.model_name, args.activation)
+    named = None
+    if args.ids:
+        with_targets = bool(args.target_type & USER)
+        named = ids_file.read(Path(args.ids), args.firstimg, args.numimg, with_targets)
 
     # TensorFlow takes seconds to import: what is wrong with the options is said before
     from estimate_gradient_norm import EstimateLipschitz
     from lipschitz.tensorflow import device_name
 
     with EstimateLipschitz(seed=args.seed, nthreads=args.nthreads) as sampler:
-        data, _ = sampler.load_model(
-            args.dataset, args.model_name, args.activation, batch_size=args.batch_size
+        data, network = sampler.load_model(
+            args.dataset,
+            args.model_name,
+            args.activation,
+            batch_size=args.batch_size,
+            compute_slope=args.compute_slope,
+            order=args.order,
+            weights=args.weights,
         )
-        print(f"{path} on {device_name()}; sampling workers: {sampler.nthreads}", file=sys.stderr)
+        print(f"{model} on {device_name()}; sampling workers: {sampler.nthreads}", file=sys.stderr)
         drawn = samples_drawn(args.Nsamps, sampler.batch_size)
         if drawn != args.Nsamps:
             how = "raised" if drawn > args.Nsamps else "rounded down"
             print(f"-N {args.Nsamps} is {how} to {drawn}: batches of {sampler.batch_size} samples")
 
-        images, labels = take(data, args.firstimg, args.numimg)
-        logits = sampler.logits(images)
-        chosen = list(choose(logits, labels, args.firstimg, args.target_type, args.seed))
-        print_choice(chosen)
+        ids = take(len(data.test_data), named, args)
+        chosen = list(
+            choose(
+                ids,
+                logits_of(data, ids, sampler),
+                data.test_labels[ids],
+                args.target_type,
+                sampler.generator,
+                catalogue.lowest_label(args.dataset, network),
+                user_targets(data, named, args),
+            )
+        )
+        print_choice(chosen, catalogue.printed_shift(args.dataset, network))
         correct = [image for image in chosen if image.correct]
         if not correct:
             raise RunError(
-                f"{path} classifies none of the {len(chosen)} images correctly, so there is "
+                f"{model} classifies none of the {len(chosen)} images correctly, so there is "
                 f"nothing to score: is it trained, and on {args.dataset}?"
             )
         where = folder(args, drawn)
         where.mkdir(parents=True, exist_ok=True)  # what cannot be saved is not sampled
-        sample(sampler, images, correct, where, args)
+        sample(sampler, data, correct, where, args)
 
 
-def take(data: DataSet, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The test images that are asked for, and their labels."""
-    images = data.test_data[first : first + count]
-    if not len(images):
-        raise InputError(f"--firstimg {first}: there are {len(data.test_data)} test images")
-    if len(images) < count:
-        print(f"--numimg {count}: there are {len(images)} test images from {first} on")
-    return images, data.test_labels[first : first + count]
+def take(there: int, named: list[Named] | None, args: argparse.Namespace) -> list[int]:
+    """Which of the test images, `there` of them, are asked for."""
+    if named is not None:
+        ids = [image.image_id for image in named]
+        if max(ids) >= there:
+            raise InputError(f"--ids {args.ids}: no image {max(ids)}, there are {there} images")
+        return ids
+    ids = list(range(there))[args.firstimg : args.firstimg + args.numimg]
+    if not ids:
+        raise InputError(f"--firstimg {args.firstimg}: there are {there} test images")
+    if len(ids) < args.numimg:
+        print(f"--numimg {args.numimg}: there are {len(ids)} test images from {ids[0]} on")
+    return ids
+
+
+def logits_of(data: DataSet, ids: list[int], sampler: EstimateLipschitz) -> np.ndarray:
+    """Logits (N, K) of test images, a few in memory at a time."""
+    some = (ids[first : first + 100] for first in range(0, len(ids), 100))
+    return np.concatenate([sampler.logits(np.stack([data.test_data[i] for i in n])) for n in some])
+
+
+def user_targets(
+    data: DataSet, named: list[Named] | None, args: argparse.Namespace
+) -> list[list[int]] | None:
+    """The targets that the file of ids names, where they are asked for."""
+    if named is None or not args.target_type & USER:
+        return None
+    for image in named:
+        label = data.test_labels[image.image_id]
+        for target in image.targets:
+            if target >= len(label) or target == label.argmax():
+                raise InputError(
+                    f"--ids {args.ids}: target {target} of image {image.image_id}: give a class "
+                    f"below {len(label)} other than its own, {label.argmax()}"
+                )
+    return [image.targets for image in named]
 
 
 def folder(args: argparse.Namespace, drawn: int) -> Path:
@@ -157,6 +214,8 @@ def folder(args: argparse.Namespace, drawn: int) -> Path:
         args.model_name,
         sample_norm=args.sample_norm,
         radius=args.radius,
+        transform=args.transform,
+        slope=args.compute_slope,
         seed=args.seed,
         asked=args.Nsamps,
         drawn=drawn,
@@ -165,7 +224,7 @@ def folder(args: argparse.Namespace, drawn: int) -> Path:
 
 def sample(
     sampler: EstimateLipschitz,
-    images: np.ndarray,
+    data: DataSet,
     chosen: list[Chosen],
     folder: Path,
     args: argparse.Namespace,
@@ -176,12 +235,14 @@ def sample(
     with tqdm(total=total, desc="iterations", disable=not sys.stderr.isatty()) as bar:
         for image in chosen:
             estimates = sampler.estimate(
-                images[image.image_id - args.firstimg],
+                data.test_data[image.image_id],
                 image.true_label,
                 image.targets,
                 args.Nsamps,
                 args.Niters,
                 args.sample_norm,
+                args.transform,
+                args.order,
                 radius=args.radius,
                 image_id=image.image_id,
                 on_iteration=bar.update,
@@ -194,14 +255,14 @@ def sample(
                 pairs += 1
 
 
-def print_choice(chosen: list[Chosen]) -> None:
-    """The DATAGEN lines, and the share of images that are classified correctly."""
+def print_choice(chosen: list[Chosen], shift: int) -> None:
+    """The DATAGEN lines, true and predicted labels moved by `shift`, and the share correct."""
     for number, image in enumerate(chosen, start=1):
         fields = {
             "no": number,
             "true_id": image.image_id,
-            "true_label": image.true_label,
-            "predicted": image.predicted,
+            "true_label": image.true_label + shift,
+            "predicted": image.predicted + shift,
             "correct": image.correct,
             "seq": image.targets,
             "info": image.info,
@@ -218,29 +279,10 @@ def print_estimate(
     print(f"top-{len(top)} classes = {top.tolist()}")
     print(f"top-{len(top)} logits = [{', '.join(f'{z:.5g}' for z in estimate.pred[top])}]")
 
-    spent = np.diff(estimate.time, prepend=0)
-    G2, G1, Gi = estimate.G2_max, estimate.G1_max, estimate.Gi_max
-    for i in range(len(spent)):
-        fields = {
-            "loop": i,
-            "time": estimate.time[i],
-            "iter_time": spent[i],
-            "overhead": estimate.overhead[i],
-            "G2": G2[i],
-            "G1": G1[i],
-            "Ginf": Gi[i],
-        }
-        print(line("STATS", 2, **fields))
-
-    slopes = {"L2_max": 0, "L1_max": 0, "Linf_max": 0}
-    largest = {"G2_max": G2.max(), "G1_max": G1.max(), "Ginf_max": Gi.max()}
-    print(line("STATS", 1, g_x0=estimate.g_x0, **slopes, **largest))
-    bounds = {  # named after the bound's norm: its constant is of the dual norm
-        "bnd_G2_max": clever_score(estimate.g_x0, G2.max()),
-        "bnd_G1_max": clever_score(estimate.g_x0, Gi.max()),
-        "bnd_Ginf_max": clever_score(estimate.g_x0, G1.max()),
-    }
-    print(line("STATS", 1, **bounds))
+    for i in range(len(estimate.time)):
+        print(estimate.iteration_line(i))
+    for summary in estimate.summary_lines():
+        print(summary)
     fields = {
         "total": pairs + 1,
         "seq": pairs,
@@ -268,15 +310,9 @@ def save(
         args.order,
     )
     path = folder / str(name)
-    no_slope = np.zeros(args.Niters)
     settings = vars(args) | {"save": str(args.save)}
     contents = {
-        "L2_max": no_slope,
-        "L1_max": no_slope,
-        "Li_max": no_slope,
-        "G2_max": estimate.G2_max,
-        "G1_max": estimate.G1_max,
-        "Gi_max": estimate.Gi_max,
+        **estimate.arrays(),
         "pred": estimate.pred,
         "g_x0": estimate.g_x0,
         "id": image.image_id,

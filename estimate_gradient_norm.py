@@ -4,36 +4,28 @@ The unit of work is one image with all its target classes. They share the sample
 forward pass: each target's maxima have the distribution that samples of its own would give.
 """
 
+import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
 import catalogue
+from defense import TRANSFORMATIONS
+from lipschitz import curvature
 from lipschitz.ball import DEFAULT_NORM, ball
+from lipschitz.curvature import hessian_extremes
 from lipschitz.dataset import DataSet
 from lipschitz.errors import InputError, RunError
+from lipschitz.estimate import Estimate, FirstOrder, SecondOrder
 from lipschitz.gradients import gradient_maxima, logits, margin_weights
 from lipschitz.networks import Network
-from lipschitz.sampling import BATCH_SIZE, SEED, samples_drawn
+from lipschitz.piecewise_linear import check_curved
+from lipschitz.sampling import SEED, default_batch_size, samples_drawn
 from lipschitz.worker import Neighbourhood
 from lipschitz.workers import Workers, default_count
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What sampling around one image found for one target; arrays are (Niters,)."""
-
-    target_label: int
-    pred: np.ndarray  # logits of the image, (K,) float32
-    g_x0: float  # the margin f_true - f_target at the image
-    G2_max: np.ndarray  # largest L2, L1 and L-infinity norm of dg/dx in each iteration
-    G1_max: np.ndarray
-    Gi_max: np.ndarray
-    time: np.ndarray  # seconds from the image's start to the end of each iteration
-    overhead: np.ndarray  # seconds of each iteration spent waiting for samples
 
 
 class EstimateLipschitz(AbstractContextManager):
@@ -63,18 +55,31 @@ class EstimateLipschitz(AbstractContextManager):
         batch_size: int = 0,
         compute_slope: bool = False,
         order: int = 1,
+        *,
+        weights: str = "",
     ) -> tuple[DataSet, Network]:
-        """Load a data set and its network (or take `model`), and start the workers."""
-        if compute_slope or order != 1:
-            raise InputError("only first-order scores are supported yet")
+        """Load a data set and its network (or take `model`), and start the workers.
+
+        Raises InputError where the network cannot be loaded, or has no second order and `order`
+        is 2. Random choices that follow from the seed are drawn from `generator`, set here.
+        """
         self.close()
-        data = catalogue.data_set(dataset)
-        network = model or catalogue.network(dataset, model_name, activation)
-        self.batch_size = batch_size or BATCH_SIZE
+        network = model or catalogue.network(dataset, model_name, activation, weights)
+        if order == 2:
+            check_curved(network)
+        self.generator = random.Random(self.seed)
+        data = catalogue.data_set(dataset, network, self.generator)
+        self.batch_size = batch_size or default_batch_size(dataset)
+        if compute_slope and self.batch_size < 2:
+            raise InputError("--compute_slope takes pairs of samples: --batch_size 2 or more")
         values = network.image_size**2 * network.num_channels
         self._workers = Workers(self.nthreads, self.batch_size, values)
-        self._network = network
-        self._maxima = gradient_maxima(network.predict)
+        self._network, self._order = network, order
+        self._gradient_maxima = gradient_maxima(network.predict, compute_slope and order == 1)
+        if order == 2:
+            self._measure, self._merge = hessian_extremes(network.predict), curvature.merge
+        else:
+            self._measure, self._merge = self._gradient_maxima, np.maximum
         return data, network
 
     def logits(self, images: np.ndarray) -> np.ndarray:
@@ -96,51 +101,95 @@ class EstimateLipschitz(AbstractContextManager):
         image_id: int = 0,
         on_iteration: Callable[[], object] = lambda: None,
     ) -> Estimate | list[Estimate]:
-        """Maxima of the gradient norms of f_true - f_target around x_0 (H, W, C).
+        """Sample around x_0 (H, W, C) for the margins f_true - f_target.
 
-        One target gives one estimate, several give a list. `Nsamp` becomes a multiple of the
-        batch size; samples are those of (seed, image_id). `on_iteration` is called after each
-        iteration. Raises ValueError where an argument does not fit the network, RunError where
-        a gradient is not finite or a worker died.
+        One target gives one estimate, several give a list; `order` is that of `load_model`.
+        `Nsamp` becomes a multiple of the batch size; samples are those of (seed, image_id), each
+        put through the transformation (defense.py), which x_0 is not. `on_iteration` is called
+        after each iteration. Raises ValueError where an argument does not fit the network,
+        RunError where a derivative is not finite or a worker died.
         """
-        if transform or order != 1:
-            raise InputError("transformations and second order are not supported yet")
         targets = [target_label] if np.ndim(target_label) == 0 else list(target_label)
-        self._check(x_0, true_label, targets, Nsamp, Niters)
+        self._check(x_0, true_label, targets, Nsamp, Niters, transform, order)
         weights = margin_weights(self._network.num_labels, true_label, targets)
-        pred = self.logits(x_0[None])[0]
 
         around = Neighbourhood(
-            np.ravel(x_0).astype(np.float32), ball(sample_norm, radius), self.seed, image_id
+            np.asarray(x_0, np.float32),
+            ball(sample_norm, radius),
+            self.seed,
+            image_id,
+            TRANSFORMATIONS[transform] if transform else None,
         )
-        maxima = np.zeros((Niters, len(targets), 3))
+        found = []
         ended, waited = np.zeros((2, Niters))
-        per_iteration = samples_drawn(Nsamp, self.batch_size) // self.batch_size
+        drawn = samples_drawn(Nsamp, self.batch_size)
+        per_iteration = drawn // self.batch_size
         batches = self._workers.batches(around, Niters, per_iteration)
         start = time.perf_counter()
         for iteration in range(Niters):
+            of_batches = []
             for _ in range(per_iteration):
                 asked = time.perf_counter()
                 batch = next(batches)
                 waited[iteration] += time.perf_counter() - asked
-                found = self._maxima(batch.reshape(-1, *x_0.shape), weights)
-                np.maximum(maxima[iteration], found, out=maxima[iteration])
-            if not np.isfinite(maxima[iteration]).all():
+                of_batches.append(self._measure(batch.reshape(-1, *x_0.shape), weights))
+            of_iteration = reduce(self._merge, of_batches)
+            if not np.isfinite(of_iteration).all():
                 raise RunError(
-                    f"image {image_id}, iteration {iteration}: a gradient is not finite; "
+                    f"image {image_id}, iteration {iteration}: a derivative is not finite; "
                     "the network overflows near this image"
                 )
+            found.append(of_iteration)
             ended[iteration] = time.perf_counter() - start
             on_iteration()
 
-        estimates = [
-            Estimate(target, pred, float(weights[i] @ pred), *maxima[:, i].T, ended, waited)
-            for i, target in enumerate(targets)
-        ]
+        estimates = self._estimates(
+            x_0, targets, weights, np.array(found), Niters * drawn, ended, waited
+        )
         return estimates[0] if np.ndim(target_label) == 0 else estimates
 
+    def _estimates(
+        self,
+        x_0: np.ndarray,
+        targets: list[int],
+        weights: np.ndarray,
+        found: np.ndarray,
+        samples: int,
+        ended: np.ndarray,
+        waited: np.ndarray,
+    ) -> list[Estimate]:
+        """What was `found` (Niters, targets, columns) for each target."""
+        pred = self.logits(x_0[None])[0]
+        g_x0 = [float(margin @ pred) for margin in weights]
+        of_all = [
+            (target, pred, margin, ended, waited)
+            for target, margin in zip(targets, g_x0, strict=True)
+        ]
+        columns = found.transpose(1, 2, 0)
+        if self._order == 1:
+            slopes = columns.shape[1] == 6
+            absent = () if slopes else np.zeros((3, len(found)))
+            return [
+                FirstOrder(*shared, *maxima, *absent, slopes)
+                for shared, maxima in zip(of_all, columns, strict=True)
+            ]
+        at_image = self._gradient_maxima(x_0[None].astype(np.float32), weights)
+        return [
+            SecondOrder(*shared, H2, samples, int(capped.sum()), int(products.sum()), *norms)
+            for shared, (H2, capped, products), norms in zip(
+                of_all, columns, at_image.tolist(), strict=True
+            )
+        ]
+
     def _check(
-        self, x_0: np.ndarray, true_label: int, targets: list[int], Nsamp: int, Niters: int
+        self,
+        x_0: np.ndarray,
+        true_label: int,
+        targets: list[int],
+        Nsamp: int,
+        Niters: int,
+        transform: str,
+        order: int,
     ) -> None:
         if self._workers is None:
             raise ValueError("no model: call load_model first, and estimate before close")
@@ -155,3 +204,7 @@ class EstimateLipschitz(AbstractContextManager):
             )
         if Nsamp < 1 or Niters < 1:
             raise ValueError(f"Nsamp {Nsamp}, Niters {Niters}: give 1 or more")
+        if transform and transform not in TRANSFORMATIONS:
+            raise ValueError(f"no transformation {transform!r}: {', '.join(TRANSFORMATIONS)}")
+        if order != self._order:
+            raise ValueError(f"order {order}: the model was loaded for order {self._order}")

@@ -1,4 +1,4 @@
-"""CIFAR-10: 50,000 training and 10,000 test images, in binary batches that are downloaded when absent.
+"""CIFAR-10: 50,000 training and 10,000 test images in binary batches, downloaded when absent.
 
 `python3 setup_cifar.py` fetches and checks them beforehand.
 """
@@ -101,7 +101,8 @@ def _download() -> None:
         except DownloadError as error:
             raise InputError(
                 f"CIFAR-10 could not be downloaded ({error}). Place {', '.join(BATCHES)} in "
-                f"{folder().resolve()} (or in {FOLDER} in a folder that {DATA_FOLDER_VARIABLE} names)"
+                f"{folder().resolve()} (or in {FOLDER} in the folder that {DATA_FOLDER_VARIABLE} "
+                "names)"
             ) from error
         unpacked.mkdir()
         with tarfile.open(archive) as members, (unpacked / CHECKSUMS).open("w") as checksums:

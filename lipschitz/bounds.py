@@ -17,3 +17,13 @@ def clever_score(g_x0: float, lipschitz_constant: float) -> float:
     A constant of 0 means that no sample moves the margin: the score is infinite.
     """
     return g_x0 / lipschitz_constant if lipschitz_constant else np.inf
+
+
+def second_order_score(g_x0: float, gradient: float, curvature: float) -> float:
+    """The distance r at which g(x0) = a r + H r^2 / 2 (Weng et al., GlobalSIP 2018).
+
+    `gradient` a is |dg/dx|_2 at the image, `curvature` H the largest magnitude of a Hessian
+    eigenvalue around it; L2 alone. The quotient below has no difference of nearly equal numbers.
+    """
+    steepness = gradient + np.sqrt(gradient**2 + 2 * g_x0 * curvature)
+    return 2 * g_x0 / steepness if steepness else np.inf

@@ -12,6 +12,8 @@ tf.config.experimental.enable_op_determinism()
 Predict = Callable[[tf.Tensor], tf.Tensor]
 
 SLICE = 512  # samples a call: activations stay small, and the choice changes no sample
+LARGEST_SLICE = 2**24  # values of the images in a call, whatever their size
+TARGETS = 16  # a call: its graph stays small with a thousand classes
 
 
 def margin_weights(num_labels: int, true_label: int, targets: list[int]) -> np.ndarray:
@@ -20,40 +22,60 @@ def margin_weights(num_labels: int, true_label: int, targets: list[int]) -> np.n
     return identity[true_label] - identity[targets]
 
 
-def gradient_maxima(predict: Predict) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Compile the function (batch (B, H, W, C), margin weights (T, K)) -> maxima (T, 3).
+def gradient_maxima(
+    predict: Predict, slopes: bool = False
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Compile the function (batch (B, H, W, C), margin weights (T, K)) -> maxima (T, 3 or 6).
 
     It gives, for each target's margin g, the largest L2, L1 and L-infinity norm of dg/dx over
-    the batch: infinity where a gradient of the batch is not finite.
+    the batch: infinity where a gradient of the batch is not finite. With `slopes` three more
+    columns follow, the largest slopes of pairs (see `_slopes`; Wood and Zhang, 1996).
     """
 
-    @tf.function
-    def slice_maxima(x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    @tf.function(reduce_retracing=True)
+    def call(x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(x)
             logits = predict(x)
         maxima = []
         for target in range(weights.shape[0]):
-            cotangent = tf.broadcast_to(weights[target], tf.shape(logits))
+            # one backward pass at a time: memory does not grow with the targets
+            with tf.control_dependencies(maxima[-1:]):
+                cotangent = tf.broadcast_to(weights[target], tf.shape(logits))
             gradient = tape.gradient(logits, x, output_gradients=cotangent)
-            norms = _norms(tf.reshape(gradient, (tf.shape(x)[0], -1)))
-            finite = tf.where(tf.math.is_finite(norms), norms, np.inf)
-            maxima.append(tf.reduce_max(finite, axis=0))
-        return tf.stack(maxima)
+            maxima.append(_largest(_norms(tf.reshape(gradient, (tf.shape(x)[0], -1)))))
+        maxima = tf.stack(maxima)
+        if slopes:
+            margins = tf.matmul(logits, weights, transpose_b=True)
+            maxima = tf.concat([maxima, _slopes(x, margins)], axis=1)
+        return maxima
 
     def batch_maxima(batch: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        slices = (batch[first : first + SLICE] for first in range(0, len(batch), SLICE))
-        return np.max([slice_maxima(tf.constant(x), tf.constant(weights)) for x in slices], axis=0)
+        groups = [weights[first : first + TARGETS] for first in range(0, len(weights), TARGETS)]
+        return np.max(
+            [
+                np.concatenate([call(tf.constant(x), tf.constant(group)) for group in groups])
+                for x in slices(batch)
+            ],
+            axis=0,
+        )
 
     return batch_maxima
 
 
-def _norms(gradient: tf.Tensor) -> tf.Tensor:
-    """L2, L1 and L-infinity norms (B, 3) of gradients (B, n)."""
-    size = tf.abs(gradient)
+def slices(batch: np.ndarray) -> list[np.ndarray]:
+    """The batch in parts that one call takes: a rule of the image's size alone."""
+    # an even number, so that pairs of samples stay together
+    size = max(2, min(SLICE, LARGEST_SLICE // batch[0].size // 2 * 2))
+    return [batch[first : first + size] for first in range(0, len(batch), size)]
+
+
+def _norms(vectors: tf.Tensor) -> tf.Tensor:
+    """L2, L1 and L-infinity norms (B, 3) of vectors (B, n)."""
+    size = tf.abs(vectors)
     return tf.stack(
         [
-            tf.sqrt(tf.reduce_sum(tf.square(gradient), axis=1)),
+            tf.sqrt(tf.reduce_sum(tf.square(vectors), axis=1)),
             tf.reduce_sum(size, axis=1),
             tf.reduce_max(size, axis=1),
         ],
@@ -61,7 +83,25 @@ def _norms(gradient: tf.Tensor) -> tf.Tensor:
     )
 
 
+def _slopes(x: tf.Tensor, margins: tf.Tensor) -> tf.Tensor:
+    """The largest slopes (T, 3) of margins (B, T) between samples 0 and 1, 2 and 3, ...
+
+    |g(a) - g(b)| / |a - b|, where the slope in a norm takes the distance in the dual norm: L2,
+    L-infinity and L1 for the columns L2, L1 and L-infinity. Two equal samples have none.
+    """
+    pairs = tf.shape(x)[0] // 2
+    first, second = slice(0, 2 * pairs, 2), slice(1, 2 * pairs, 2)
+    distance = _norms(tf.reshape(x[first] - x[second], (pairs, -1)))
+    dual = tf.gather(distance, [0, 2, 1], axis=1)
+    rise = tf.abs(margins[first] - margins[second])
+    return _largest(tf.math.divide_no_nan(rise[:, :, None], dual[:, None, :]))
+
+
+def _largest(values: tf.Tensor) -> tf.Tensor:
+    """The maxima over the first axis: infinity where a value is not finite."""
+    return tf.reduce_max(tf.where(tf.math.is_finite(values), values, np.inf), axis=0)
+
+
 def logits(predict: Predict, images: np.ndarray) -> np.ndarray:
     """Logits (N, K) of images (N, H, W, C)."""
-    slices = (images[first : first + SLICE] for first in range(0, len(images), SLICE))
-    return np.concatenate([predict(tf.constant(x)).numpy() for x in slices])
+    return np.concatenate([predict(tf.constant(x)).numpy() for x in slices(images)])

@@ -19,6 +19,7 @@ from lipschitz.sampling import SEED
 EXTENSION = ".mat"
 GRADIENT_KEYS = {"2": "G2_max", "1": "G1_max", "i": "Gi_max"}
 SLOPE_KEYS = {"2": "L2_max", "1": "L1_max", "i": "Li_max"}
+CURVATURE_KEYS = {"2": "H2_max"}  # of second order
 
 
 class FormatError(Exception):
@@ -59,6 +60,8 @@ def folder(
     *,
     sample_norm: str,
     radius: float | None,
+    transform: str,
+    slope: bool,
     seed: int,
     asked: int,
     drawn: int,
@@ -69,6 +72,10 @@ def folder(
         settings.append(sample_norm)
     if radius is not None and radius != RADII[sample_norm][1]:
         settings.append(f"radius{radius!r}")
+    if transform:
+        settings.append(transform)
+    if slope:
+        settings.append("slope")
     if seed != SEED:
         settings.append(f"seed{seed}")
     if drawn != asked:
@@ -90,18 +97,23 @@ class Record:
     name: Name
     model: str  # DATASET_MODEL, then -SETTINGS where there are any
     g_x0: float
+    g_x0_grad_2_norm: float | None  # of second order
     num_labels: int  # of the network
-    maxima: dict[str, np.ndarray]  # by norm "2", "1", "i": (Niters,) float64
+    maxima: dict[str, np.ndarray]  # by norm "2", "1", "i": (Niters,) float64; order 2: "2" alone
 
 
-def load(path: Path, keys: dict[str, str] = GRADIENT_KEYS) -> Record:
-    """Read a file and check it; `keys` says which array is which norm's.
+def load(path: Path, slope: bool = False) -> Record:
+    """Read a file and check it; the maxima are those of gradients, of slopes, of |curvature|.
 
     Raises FormatError where it cannot be read or is not a file of the sampler.
     """
     name = Name.parse(path.name)
-    if name.order != 1:
-        raise FormatError("second-order files cannot be scored yet")
+    if name.order not in (1, 2):
+        raise FormatError(f"its order is {name.order}: there are 1 and 2")
+    if slope and name.order == 2:
+        raise FormatError("it is of second order and holds no slopes: score it without --use_slope")
+    first_order = SLOPE_KEYS if slope else GRADIENT_KEYS
+    keys = first_order if name.order == 1 else CURVATURE_KEYS
     try:
         contents = loadmat(path)
     except Exception as error:  # scipy's reader raises what its parsing stumbles over
@@ -116,13 +128,16 @@ def load(path: Path, keys: dict[str, str] = GRADIENT_KEYS) -> Record:
             info=str(np.ravel(contents["info"])[0]),
         )
         maxima = {norm: _maxima(contents, key) for norm, key in keys.items()}
-        if keys is SLOPE_KEYS and not any(x.any() for x in maxima.values()):
+        if slope and not any(x.any() for x in maxima.values()):
             raise FormatError("it holds no slopes: score it without --use_slope")
         return Record(
             path=path,
             name=name,
             model=_model(path, contents),
             g_x0=float(_scalar(contents, "g_x0")),
+            g_x0_grad_2_norm=(
+                float(_scalar(contents, "g_x0_grad_2_norm")) if name.order == 2 else None
+            ),
             num_labels=np.size(contents["pred"]),
             maxima=maxima,
         )
@@ -139,6 +154,8 @@ def _scalar(contents: dict[str, np.ndarray], key: str) -> np.number:
 
 def _maxima(contents: dict[str, np.ndarray], key: str) -> np.ndarray:
     values = np.ravel(contents[key]).astype(np.float64)
+    if key in CURVATURE_KEYS.values():
+        values = np.abs(values)  # stored with their sign
     if not values.size or not np.isfinite(values).all() or (values < 0).any():
         raise ValueError(f"{key} is not an array of maxima")
     return values

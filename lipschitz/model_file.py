@@ -17,11 +17,17 @@ if TYPE_CHECKING:
     from lipschitz.tensorflow import keras
 
 MODELS = Path("models")
+EXTENSION = ".keras"
+
+
+def with_extension(path: Path) -> Path:
+    """The path of a file in the current format."""
+    return path if path.suffix == EXTENSION else path.with_name(path.name + EXTENSION)
 
 
 def path_to_save(stem: str) -> Path:
     """Where training writes the network of this stem."""
-    return MODELS / f"{stem}.keras"
+    return with_extension(MODELS / stem)
 
 
 def find(stem: str) -> Path | None:
@@ -43,7 +49,7 @@ def load(path: Path, build: Callable[[], keras.Model]) -> keras.Model:
     built network does.
     """
     expected = build()
-    if path.suffix != ".keras":
+    if path.suffix != EXTENSION:
         _set_weights(expected, path)
         return expected
 

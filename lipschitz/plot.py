@@ -7,12 +7,12 @@ from matplotlib.figure import Figure
 
 from lipschitz.weibull import Fit, density
 
-NORM_NAMES = {"1": "$L_1$", "2": "$L_2$", "i": r"$L_\infty$"}
+GRADIENT_NORMS = {"1": "$L_1$", "2": "$L_2$", "i": r"$L_\infty$"}
 INK, FAINT, ACCENT = "#1f2933", "#9fb3c8", "#c2410c"
 
 
-def plot_fit(path: Path, maxima: np.ndarray, fit: Fit, title: str, norm: str) -> None:
-    """Draw a histogram of the maxima (n,) of the gradient's `norm`, with the fit over it."""
+def plot_fit(path: Path, maxima: np.ndarray, fit: Fit, title: str, what: str) -> None:
+    """Draw a histogram of the maxima (n,) of `what`, with the fit over it."""
     figure = Figure(figsize=(6.4, 4), dpi=120)
     axes = figure.add_axes((0.11, 0.14, 0.86, 0.78))
     # maxima that differ in their last bits only have no room for bins
@@ -25,7 +25,7 @@ def plot_fit(path: Path, maxima: np.ndarray, fit: Fit, title: str, norm: str) ->
         axes.plot(x, density(fit, x), color=INK, label=label)
     kind = "end point" if fitted else f"largest maximum ({fit.problem or 'not fitted'})"
     axes.axvline(fit.end_point, color=ACCENT, ls="--", label=f"{kind} {fit.end_point:.5g}")
-    axes.set_xlabel(f"largest {NORM_NAMES[norm]} norm of the gradient in an iteration")
+    axes.set_xlabel(f"largest {what} in an iteration")
     axes.set_ylabel("density")
     axes.set_title(title, fontsize="medium")
     axes.spines[["top", "right"]].set_visible(False)

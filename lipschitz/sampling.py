@@ -1,7 +1,12 @@
 """How much is sampled by default, and what becomes of a number that batches do not divide."""
 
 SEED = 1215
-BATCH_SIZE = 1024
+BATCH_SIZE, IMAGENET_BATCH_SIZE = 1024, 32
+
+
+def default_batch_size(dataset: str) -> int:
+    """Samples in a batch."""
+    return IMAGENET_BATCH_SIZE if dataset == "imagenet" else BATCH_SIZE
 
 
 def samples_drawn(asked: int, batch_size: int) -> int:

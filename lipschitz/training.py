@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,8 +54,7 @@ def train(
     One that exists is kept unless `overwrite`.
     """
     if overwrite or not _kept(architecture.stem):
-        model = _built(architecture)
-        _fit(model, data.train, data.validation, recipe)
+        model = learn(architecture, data, recipe)
         save(model, data, model_file.path_to_save(architecture.stem))
 
 
@@ -82,9 +81,8 @@ def distil(
         return images[0], tf.nn.softmax(logits / T).numpy()
 
     first, second = f"{architecture.stem}_init", f"{architecture.stem}_teacher"
-    model = _built(architecture)
     print("one epoch to start from")
-    _fit(model, data.train, data.validation, Recipe(recipe.rate, epochs=1))
+    model = learn(architecture, data, replace(recipe, epochs=1))
     save(model, data, model_file.path_to_save(first))
 
     print("the teacher")
@@ -96,6 +94,16 @@ def distil(
     student = start()
     _fit(student, said_by(teacher, data.train), said_by(teacher, data.validation), recipe, T)
     save(student, data, model_file.path_to_save(architecture.stem))
+
+
+def learn(architecture: Architecture, data: DataSet, recipe: Recipe) -> keras.Model:
+    """A network trained from its first weights, which are always the same."""
+    from lipschitz.tensorflow import keras
+
+    keras.utils.set_random_seed(SEED)
+    model = architecture.build()
+    _fit(model, data.train, data.validation, recipe)
+    return model
 
 
 def save(model: keras.Model, data: DataSet, path: Path) -> None:
@@ -114,14 +122,6 @@ def _kept(stem: str) -> bool:
     if existing:
         print(f"kept {existing} (--overwrite trains it again)")
     return existing is not None
-
-
-def _built(architecture: Architecture) -> keras.Model:
-    """The network with its first weights, which are always the same."""
-    from lipschitz.tensorflow import keras
-
-    keras.utils.set_random_seed(SEED)
-    return architecture.build()
 
 
 def _fit(

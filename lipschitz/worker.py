@@ -5,6 +5,7 @@ Started by `workers.py` as a process of its own; it imports no TensorFlow and no
 
 import argparse
 import os
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
@@ -17,12 +18,16 @@ LOWEST, HIGHEST = -0.5, 0.5  # the box of valid images
 
 
 class Neighbourhood(NamedTuple):
-    """Where samples are drawn: around one image, in one ball, from one seed."""
+    """Where samples are drawn: around one image, in one ball, from one seed.
 
-    x_0: np.ndarray  # (n,) float32
+    `transform` maps images (H, W, C) in [0, 1]; it travels by its name, so it is a module's.
+    """
+
+    x_0: np.ndarray  # (H, W, C) float32
     ball: Ball
     seed: int
     image: int
+    transform: Callable[[np.ndarray], np.ndarray] | None = None
 
 
 class Batch(NamedTuple):
@@ -36,13 +41,18 @@ class Batch(NamedTuple):
 def draw(out: np.ndarray, around: Neighbourhood, batch: Batch) -> None:
     """Fill `out` (batch size, n), float32, with samples of the iteration from `first` on."""
     points = np.empty((BLOCK, out.shape[1]), np.float32)
+    x_0 = around.x_0.ravel()
     last = batch.first + len(out)
     for block in range(batch.first // BLOCK, -(-last // BLOCK)):
         draw_block(points, around.ball, around.seed, around.image, batch.iteration, block)
         begin, end = max(batch.first, block * BLOCK), min(last, (block + 1) * BLOCK)
         samples = out[begin - batch.first : end - batch.first]
-        np.add(around.x_0, points[begin - block * BLOCK : end - block * BLOCK], out=samples)
+        np.add(x_0, points[begin - block * BLOCK : end - block * BLOCK], out=samples)
         np.clip(samples, LOWEST, HIGHEST, out=samples)
+    if around.transform is not None:
+        for sample in out.reshape(-1, *around.x_0.shape):
+            transformed = around.transform(sample - LOWEST) + LOWEST
+            np.clip(transformed, LOWEST, HIGHEST, out=sample)
 
 
 def serve(connection: Connection, ring: np.ndarray) -> None:

@@ -1,0 +1,52 @@
+"""Input transformations: what a defence does to an image before the network sees it.
+
+Each maps an image (H, W, C), float32 in [0, 1], to another. They run in the sampling workers;
+gradients are taken at the transformed point as if the transformation's derivative were the
+identity (BPDA: Athalye, Carlini and Wagner, ICML 2018). A new one is a function here, and its
+entry in TRANSFORMATIONS.
+"""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+BIT_DEPTH = 3
+JPEG_QUALITY = 75
+
+
+def reduce_bit_depth(image: np.ndarray) -> np.ndarray:
+    """Keep the BIT_DEPTH highest bits of each byte (Xu, Evans and Qi, NDSS 2018)."""
+    dropped = 8 - BIT_DEPTH
+    return _from_bytes(_truncated(image) >> dropped << dropped)
+
+
+def jpeg(image: np.ndarray) -> np.ndarray:
+    """Compress as JPEG and decompress (Dziugaite, Ghahramani and Roy, 2016)."""
+    packed = io.BytesIO()
+    pixels = _truncated(image)
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(
+        packed, "JPEG", quality=JPEG_QUALITY
+    )
+    return _from_bytes(np.asarray(Image.open(packed)).reshape(image.shape))
+
+
+def png(image: np.ndarray) -> np.ndarray:
+    """Store as PNG, which loses nothing but what rounding to bytes does."""
+    return _from_bytes(np.rint(image * 255).astype(np.uint8))
+
+
+TRANSFORMATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "defend_reduce": reduce_bit_depth,
+    "defend_jpeg": jpeg,
+    "defend_png": png,
+}
+
+
+def _truncated(image: np.ndarray) -> np.ndarray:
+    return (image * 255).astype(np.uint8)
+
+
+def _from_bytes(pixels: np.ndarray) -> np.ndarray:
+    return pixels.astype(np.float32) / 255
