@@ -44,8 +44,10 @@ NO_CELL = "-"
 DATA_SETS = {*catalogue.DATASETS, "imagenet"}
 
 SCORING = ("method", "use_slope", "shape_reg", "num_samples")  # options that change a bound
-WHOLE = ("id", "true_label", "target_label", "nsamps", "niters")
-FIT = ("ks", "pVal", "shape", "loc", "scale", "g_x0")
+# the fields of a [DEBUG] line, and those that --method maxsamp leaves out
+NUMBERS = dict.fromkeys(("id", "true_label", "target_label", "nsamps", "niters"), int)
+FIELDS = {"info": str, "bnd_norm": str, "bnd": float} | NUMBERS
+FIT = dict.fromkeys(("ks", "pVal", "shape", "loc", "scale", "g_x0"), float)
 
 # what tells one bound from another
 SETTINGS = ["saved", "nsamps", "niters", "activation", "order", *SCORING]
@@ -130,7 +132,7 @@ def read_log(log: Path) -> tuple[list[dict[str, object]], list[str]]:
             elif text.startswith("[DEBUG][L1] "):
                 try:
                     bounds.append(experiment(file) | scoring | read_bound(text) | {"log": str(log)})
-                except (KeyError, ValueError, matfile.FormatError) as error:
+                except (ValueError, matfile.FormatError) as error:
                     problems.append(f"{log}, line {number}: {error}")
     return bounds, problems
 
@@ -167,11 +169,12 @@ def read_bound(text: str) -> dict[str, object]:
     if not text.endswith("\n"):
         raise ValueError("the line is cut off")
     fields = read(text)
-    bound = {"info": fields["info"], "bnd_norm": fields["bnd_norm"], "bnd": float(fields["bnd"])}
-    bound |= {name: int(fields[name]) for name in WHOLE}
-    if fields.keys().isdisjoint(FIT):
-        return bound | {"method": "maxsamp"}
-    return bound | {name: float(fields[name]) for name in FIT}
+    fitted = not fields.keys().isdisjoint(FIT)
+    expected = FIELDS | FIT if fitted else FIELDS
+    if missing := expected.keys() - fields.keys():
+        raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+    bound = {name: number(fields[name]) for name, number in expected.items()}
+    return bound if fitted else bound | {"method": "maxsamp"}
 
 
 def count_once(bounds: pd.DataFrame) -> pd.DataFrame:
@@ -204,13 +207,13 @@ def average(bounds: pd.DataFrame) -> pd.DataFrame:
     """Counts and means by (row, kind, norm), in the order of the tables."""
     columns = {
         "usable_bnd": bounds["bnd"].where(bounds["usable"]),
-        "share": 100.0 * bounds["usable"].where(bounds["pVal"].notna()),  # without fits, none
+        "share": (100.0 * bounds["usable"]).where(bounds["pVal"].notna()),  # without fits, none
     }
     table = (
         bounds.assign(**columns)
         .groupby(["row", "info", "bnd_norm"])
         .agg(
-            count=("bnd", "size"),
+            images=("bnd", "size"),
             mean=("bnd", "mean"),
             usable=("usable", "sum"),
             usable_mean=("usable_bnd", "mean"),
@@ -236,13 +239,14 @@ def print_summary(table: pd.DataFrame) -> None:
     """A line for each row, kind and norm."""
     for group in table.itertuples():
         row, kind, norm = group.Index
-        fields = {"info": kind, "bnd_norm": norm, "Nimg": group.count, "bnd_avg": group.mean}
-        fits = (
-            f"pVal>0.05 & shape<1000 gives Nimg = {group.usable}, "
-            f"bnd_avg = {group.usable_mean:.5g}, useable = {group.share:.1f} %"
-        )
+        fields = {"info": kind, "bnd_norm": norm, "Nimg": group.images, "bnd_avg": group.mean}
         if math.isnan(group.share):
-            fits = "no fits: the bounds are of --method maxsamp"
+            fits = "fits = none (--method maxsamp)"
+        else:
+            fits = (
+                f"pVal>0.05 & shape<1000 gives Nimg = {group.usable}, "
+                f"bnd_avg = {group.usable_mean:.5g}, useable = {group.share:.1f} %"
+            )
         print(f"{line('', 0, model=row, **fields)}, {fits}")
 
 
