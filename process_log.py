@@ -1,0 +1,276 @@
+"""Average what clever.py printed in its logs, per model, kind of target and norm; print LaTeX rows.
+
+A row is a model, with the settings of its sub-folder if any (cifar normal defend_jpeg). Experiments
+of one model that differ in where they were saved, N, iterations, activation, order or the options
+of scoring are rows apart, named after what differs. Files of an untargeted run are one kind,
+"untargeted": per image and norm the bound of the nearest class. A fit is usable where pVal > 0.05
+and shape < 1000; bounds of --method maxsamp are no fits, and all of them count. Where a bound is
+printed more than once, the last counts: logs are read as they are named, those of a folder from the
+oldest to the newest.
+"""
+
+import argparse
+import math
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+import catalogue
+from lipschitz import matfile
+from lipschitz.errors import InputError, run
+from lipschitz.lines import line, read
+from lipschitz.targets import UNTARGETED
+
+# the tables begin with the rows that begin so
+FIRST_ROWS = (
+    "mnist 2-layer",
+    "mnist normal",
+    "mnist distilled",
+    "mnist brelu",
+    "cifar 2-layer",
+    "cifar normal",
+    "cifar distilled",
+    "cifar brelu",
+    "imagenet inception",
+    "imagenet resnet",
+    "imagenet mobilenet",
+)
+FIRST_KINDS = ("least", "random", "top2")
+TABLE_NORMS = ("2", "i")
+NO_CELL = "-"
+DATA_SETS = {*catalogue.DATASETS, "imagenet"}
+
+SCORING = ("method", "use_slope", "shape_reg", "num_samples")  # options that change a bound
+# the fields of a [DEBUG] line, and those that --method maxsamp leaves out
+NUMBERS = dict.fromkeys(("id", "true_label", "target_label", "nsamps", "niters"), int)
+FIELDS = {"info": str, "bnd_norm": str, "bnd": float} | NUMBERS
+FIT = dict.fromkeys(("ks", "pVal", "shape", "loc", "scale", "g_x0"), float)
+
+# what tells one bound from another
+SETTINGS = ["saved", "nsamps", "niters", "activation", "order", *SCORING]
+EXPERIMENT = ["model", *SETTINGS]
+IMAGE = [*EXPERIMENT, "info", "bnd_norm", "id"]
+BOUND = [*IMAGE, "target_label"]
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "logs", nargs="+", type=Path, help="logs, or folders (searched recursively for *.log)"
+    )
+    parser.add_argument(
+        "--save_pickle",
+        action="store_true",
+        help="save pickle_MODEL_KIND_normP files here: pandas data frames, a row a bound",
+    )
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Read, group, print."""
+    args = parse()
+    bounds, damaged = load(find_logs(args.logs))
+    bounds = nearest_class(count_once(bounds))
+    bounds["row"] = row_names(bounds)
+    bounds["usable"] = bounds["pVal"].isna() | (bounds["pVal"] > 0.05) & (bounds["shape"] < 1000)
+
+    table = average(bounds)
+    print_summary(table)
+    print_latex("bounds: mean over the usable fits", table["usable_mean"], "{:.3f}")
+    print_latex("p-values: usable fits in percent", table["share"], "{:.1f}")
+    if args.save_pickle:
+        save(bounds)
+    return 1 if damaged else 0
+
+
+def find_logs(places: Iterable[Path]) -> list[Path]:
+    """The logs at and under the places that the user named, each once."""
+    logs = []
+    for place in places:
+        if not place.exists():
+            raise InputError(f"{place} does not exist: name logs of clever.py, or their folder")
+        if place.is_dir():
+            found = (path for path in place.rglob("*.log") if path.is_file())
+            logs += sorted(found, key=lambda path: (path.stat().st_mtime, path))
+        else:
+            logs.append(place)
+    return list({log.resolve(): log for log in logs}.values())
+
+
+def load(logs: list[Path]) -> tuple[pd.DataFrame, int]:
+    """The bounds in the logs, one a row, and how many lines are damaged."""
+    bounds, damaged = [], 0
+    for log in logs:
+        found, problems = read_log(log)
+        for problem in problems:
+            print(f"left out {problem}", file=sys.stderr)
+        if not found and not problems:
+            print(f"skipped {log}: no [DEBUG] lines of clever.py in it", file=sys.stderr)
+        bounds += found
+        damaged += len(problems)
+    if not bounds:
+        raise InputError("no log has bounds: name what clever.py printed, kept in a file")
+    return pd.DataFrame(bounds).reindex(columns=[*BOUND, "true_label", "bnd", *FIT, "log"]), damaged
+
+
+def read_log(log: Path) -> tuple[list[dict[str, object]], list[str]]:
+    """The bounds of one log, and the places of lines that cannot be used."""
+    bounds, problems = [], []
+    scoring, file = dict.fromkeys(SCORING, ""), None
+    with log.open(encoding="utf-8", errors="replace") as lines:
+        for number, text in enumerate(lines, start=1):
+            if text.startswith("{'data_folder':"):
+                scoring = {name: option(text, name) for name in SCORING}
+            elif text.startswith("[Filename] "):
+                file = Path(text.removeprefix("[Filename] ").rstrip("\n"))
+            elif text.startswith("[DEBUG][L1] "):
+                try:
+                    bounds.append(experiment(file) | scoring | read_bound(text) | {"log": str(log)})
+                except (ValueError, matfile.FormatError) as error:
+                    problems.append(f"{log}, line {number}: {error}")
+    return bounds, problems
+
+
+def option(arguments: str, name: str) -> str:
+    """An option in the dict of arguments that clever.py prints."""
+    found = re.search(rf"'{name}': '?([^',}}]+)", arguments)
+    return found[1] if found else ""
+
+
+def experiment(file: Path | None) -> dict[str, object]:
+    """What the path of a .mat file says: the model, and the settings that no [DEBUG] line has."""
+    if file is None:
+        raise ValueError("no [Filename] line before it tells the model")
+    name = matfile.Name.parse(file.name)
+    folder, settings = file.parent, ""
+    if not of_data_set(folder) and of_data_set(folder.parent):
+        folder, settings = folder.parent, folder.name
+    return {
+        "model": f"{folder.name.replace('_', ' ', 1)} {settings}".rstrip(),
+        "saved": str(folder.parent),
+        "activation": name.activation,
+        "order": name.order,
+    }
+
+
+def of_data_set(folder: Path) -> bool:
+    """Whether a folder's name is DATASET_MODEL."""
+    return folder.name.partition("_")[0] in DATA_SETS
+
+
+def read_bound(text: str) -> dict[str, object]:
+    """A [DEBUG] line's fields as numbers; without those of a fit it is of --method maxsamp."""
+    if not text.endswith("\n"):
+        raise ValueError("the line is cut off")
+    fields = read(text)
+    fitted = not fields.keys().isdisjoint(FIT)
+    expected = FIELDS | FIT if fitted else FIELDS
+    if missing := expected.keys() - fields.keys():
+        raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+    bound = {name: number(fields[name]) for name, number in expected.items()}
+    return bound if fitted else bound | {"method": "maxsamp"}
+
+
+def count_once(bounds: pd.DataFrame) -> pd.DataFrame:
+    """Of a bound that was printed more than once, the last; says which logs had it before."""
+    again = bounds.duplicated(BOUND, keep="last")
+    for log, count in bounds.loc[again, "log"].value_counts(sort=False).items():
+        print(f"counted once: {count} bounds of {log} come again later, and the later ones count")
+    return bounds[~again]
+
+
+def nearest_class(bounds: pd.DataFrame) -> pd.DataFrame:
+    """Of the class0, class1, ... of an untargeted run, the one with the least bound per image."""
+    classes = bounds["info"].str.fullmatch(UNTARGETED + r"\d+")
+    untargeted = bounds[classes].assign(info="untargeted")
+    nearest = untargeted.sort_values("bnd", kind="stable").drop_duplicates(IMAGE)
+    return pd.concat([bounds[~classes], nearest.sort_index()], ignore_index=True)
+
+
+def row_names(bounds: pd.DataFrame) -> pd.Series:
+    """Each bound's row: its model, and the settings in which that model's experiments differ."""
+    names = bounds["model"].copy()
+    for _, of_model in bounds.groupby("model"):
+        for setting in SETTINGS:
+            if of_model[setting].nunique() > 1:
+                names[of_model.index] += f" {setting}=" + of_model[setting].astype(str)
+    return names
+
+
+def average(bounds: pd.DataFrame) -> pd.DataFrame:
+    """Counts and means by (row, kind, norm), in the order of the tables."""
+    columns = {
+        "usable_bnd": bounds["bnd"].where(bounds["usable"]),
+        "share": (100.0 * bounds["usable"]).where(bounds["pVal"].notna()),  # without fits, none
+    }
+    table = (
+        bounds.assign(**columns)
+        .groupby(["row", "info", "bnd_norm"])
+        .agg(
+            images=("bnd", "size"),
+            mean=("bnd", "mean"),
+            usable=("usable", "sum"),
+            usable_mean=("usable_bnd", "mean"),
+            share=("share", "mean"),
+        )
+    )
+    return table.loc[sorted(table.index, key=place)]
+
+
+def place(key: tuple[str, str, str]) -> tuple[int, str, int, str, str]:
+    """Where (row, kind, norm) stands among the others."""
+    row, kind, norm = key
+    begins = [row.startswith(first) for first in FIRST_ROWS] + [True]
+    return begins.index(True), row, *place_of_kind(kind), norm
+
+
+def place_of_kind(kind: str) -> tuple[int, str]:
+    """Where a kind of target stands among the others."""
+    return [*(kind == first for first in FIRST_KINDS), True].index(True), kind
+
+
+def print_summary(table: pd.DataFrame) -> None:
+    """A line for each row, kind and norm."""
+    for group in table.itertuples():
+        row, kind, norm = group.Index
+        fields = {"info": kind, "bnd_norm": norm, "Nimg": group.images, "bnd_avg": group.mean}
+        if math.isnan(group.share):
+            fits = "fits = none (--method maxsamp)"
+        else:
+            fits = (
+                f"pVal>0.05 & shape<1000 gives Nimg = {group.usable}, "
+                f"bnd_avg = {group.usable_mean:.5g}, useable = {group.share:.1f} %"
+            )
+        print(f"{line('', 0, model=row, **fields)}, {fits}")
+
+
+def print_latex(title: str, cells: pd.Series, form: str) -> None:
+    """A table's rows, for pasting into LaTeX; where nothing was measured a cell is `-`."""
+    kinds = sorted(cells.index.unique("info"), key=place_of_kind)
+    columns = [(kind, norm) for kind in kinds for norm in TABLE_NORMS]
+    print(f"\n% {title}")
+    print(" & ".join(["% model", *(f"{kind} {norm}" for kind, norm in columns)]) + " &")
+    for row in cells.index.unique("row"):
+        values = [cells.get((row, *column), math.nan) for column in columns]
+        shown = [NO_CELL if math.isnan(value) else form.format(value) for value in values]
+        label = re.sub(r"([_%&#])", r"\\\1", row)
+        print(" & ".join([label, *shown]) + " &")
+
+
+def save(bounds: pd.DataFrame) -> None:
+    """Keep the bounds of each row, kind and norm as a data frame, a row a bound."""
+    columns = ["id", "true_label", "target_label", "bnd", *FIT, "usable", "log"]
+    for (row, kind, norm), group in bounds.groupby(["row", "info", "bnd_norm"]):
+        name = re.sub(r"[^A-Za-z0-9.,=-]", "_", f"pickle_{row}_{kind}_norm{norm}")
+        group[columns].sort_values("id").reset_index(drop=True).to_pickle(name)
+        print(f"saved {name}")
+
+
+if __name__ == "__main__":
+    run(main)

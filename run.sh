@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# One experiment: sample around 20 images, score what was saved, keep all that was printed in a log.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+usage: run.sh model modeltype nsamp niters activation order target [gpuNum]
+
+  model       data set: mnist, cifar, imagenet, digits
+  modeltype   network: 2-layer, normal, distilled, brelu, 3,256,tanh, resnet_v2_50, ...
+  nsamp       samples per iteration, which is also the batch size
+  niters      iterations: maxima collected
+  activation  of the network: relu, tanh, ...
+  order       1 or 2
+  target      top2, rand, least, or all three
+  gpuNum      number of the GPU, or a list like 0,1 (default 0)
+
+Example: run.sh mnist normal 1000 100 tanh 2 rand
+The log is logs/MODEL/MODELTYPE/...log in the current folder, where models/ and data/ are looked for.
+TEXT
+}
+
+refuse() {
+    echo "run.sh: $1" >&2
+    usage >&2
+    exit 1
+}
+
+# step COMMAND...: its output goes to the log, its errors to the log and to the user. They pass
+# through a pipe, so that no progress bar is drawn; tee -i outlives Ctrl-C to keep the last words.
+step() {
+    local code=0
+    echo "$*" >> "$log"
+    PYTHONUNBUFFERED=1 "$@" 2>&1 >> "$log" | tee -ai "$log" >&2 || code=$?
+    if ((code)); then
+        echo "run.sh: $(basename "$2") failed with exit code $code: see $log" | tee -a "$log" >&2
+        exit "$code"
+    fi
+}
+
+(($# >= 7 && $# <= 8)) || refuse "7 or 8 arguments are needed, $# were given"
+model=$1 modeltype=$2 nsamp=$3 niters=$4 activation=$5 order=$6 target=$7 gpu=${8:-0}
+
+for name in "$model" "$modeltype" "$activation"; do
+    [[ $name =~ ^[^/-][^/]*$ ]] || refuse "'$name' is no name of a model, modeltype or activation"
+done
+[[ $nsamp =~ ^[1-9][0-9]*$ ]] || refuse "nsamp '$nsamp': give a whole number above 0"
+[[ $niters =~ ^[1-9][0-9]*$ ]] || refuse "niters '$niters': give a whole number above 0"
+[[ $order =~ ^[12]$ ]] || refuse "order '$order': give 1 or 2"
+case $target in
+    top2) target_type=1 ;;
+    rand) target_type=2 ;;
+    least) target_type=4 ;;
+    all) target_type=15 ;;
+    *) refuse "target '$target': give top2, rand, least or all" ;;
+esac
+[[ $gpu =~ ^[0-9]+(,[0-9]+)*$ ]] || refuse "gpuNum '$gpu': give a number, or a list like 0,1"
+
+# The interpreter: $PYTHON, or that of an activated environment, or the clone's own .venv.
+here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+python=${PYTHON:-python3}
+if [[ -z ${PYTHON:-}${VIRTUAL_ENV:-} && -x $here/.venv/bin/python ]]; then
+    python=$here/.venv/bin/python
+fi
+
+run=${model}_${modeltype}_${activation}_ord${order}_ns${nsamp}_nit${niters}_${target}
+log=logs/$model/$modeltype/${run}_$(date +%m%d_%H%M%S).log
+collect=("$python" "$here/collect_gradients.py" --dataset "$model" --model_name "$modeltype"
+    --activation "$activation" --order "$order" --Nsamps "$nsamp" --Niters "$niters"
+    --batch_size "$nsamp" --numimg 20 --target_type "$target_type")
+
+mkdir -p "$(dirname "$log")"
+export CUDA_VISIBLE_DEVICES=$gpu
+printf '%s\n' "Using GPU $gpu" "$log" | tee "$log"
+echo "${collect[*]}"
+step "${collect[@]}"
+
+mapfile -t files < <(sed -nE 's/^(saved to|kept) //p' "$log")
+step "$python" "$here/clever.py" "${files[@]}"
+grep -F '[STATS][L0]' "$log"
+echo "Done $log" | tee -a "$log"
