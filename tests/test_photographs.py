@@ -144,7 +144,7 @@ def test_a_folder_with_none_readable_or_absent_is_refused(tmp_path):
     (tmp_path / "1.1.jpg").write_bytes(b"")
     with pytest.raises(InputError, match=r"1\.1\.jpg \(not a readable image"):
         load(tmp_path)
-    with pytest.raises(InputError, match="absent not found: place photographs .* CLEVER_IMAGENET"):
+    with pytest.raises(InputError, match=r"absent not found: place photographs .* CLEVER_IMAGENET"):
         load(tmp_path / "absent")
 
 
