@@ -16,6 +16,11 @@ class RunError(Exception):
     """The run itself failed; the message says how. Exit code 1."""
 
 
+def first_line(error: object) -> str:
+    """What a library said, in one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def run(main: Callable[[], int | None]) -> None:
     """Run a command's `main` and exit: an error is one line on stderr, not a traceback."""
     try:

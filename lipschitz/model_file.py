@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from lipschitz.atomic import replacing
-from lipschitz.errors import InputError
+from lipschitz.errors import InputError, first_line
 
 if TYPE_CHECKING:
     from lipschitz.tensorflow import keras
@@ -61,7 +61,7 @@ def load(path: Path, build: Callable[[], keras.Model]) -> keras.Model:
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path} is not a Keras model: {_first_line(error)}") from error
+        raise InputError(f"{path} is not a Keras model: {first_line(error)}") from error
     shapes = (model.input_shape, model.output_shape)
     if shapes != (expected.input_shape, expected.output_shape):
         raise InputError(
@@ -82,13 +82,9 @@ def _set_weights(model: keras.Model, path: Path) -> None:
                 for weight in layers[layer].attrs["weight_names"]
             ]
     except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path} is not an HDF5 model: {_first_line(error)}") from error
+        raise InputError(f"{path} is not an HDF5 model: {first_line(error)}") from error
     found = [weight.shape for weight in weights]
     needed = [tuple(weight.shape) for weight in model.weights]
     if found != needed:
         raise InputError(f"{path} holds another network: weights {found}, needed {needed}")
     model.set_weights(weights)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,131 @@
+"""Frozen graphs: networks of TensorFlow 1 in a .pb file, their weights in it as constants."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lipschitz.errors import InputError, first_line
+from lipschitz.networks import Network
+from lipschitz.preprocessing import Preprocess
+
+if TYPE_CHECKING:
+    from lipschitz.tensorflow import tf
+
+LARGEST_FILE = 2**31 - 1  # bytes: what a protocol buffer can hold
+TRIED = 2  # images, for a graph that takes one alone is of no use
+NAMES_SHOWN = 4  # of each kind, where a tensor is not found
+
+
+def load(
+    path: Path,
+    image_size: int,
+    num_labels: int,
+    images: str,
+    logits: str,
+    shape: str,
+    preprocess: Preprocess,
+) -> Network:
+    """The frozen graph in `path` as a network on the box [-0.5, 0.5].
+
+    `images` and `logits` name its tensors, NAME:0. `shape` names the one by which the graph
+    reshapes its logits, or is empty: it is fed (batch, num_labels). `preprocess` comes before
+    the graph. Raises InputError where the file is not such a graph.
+    """
+    graph_def = read(path)
+    for tensor in filter(None, (images, logits, shape)):
+        _check_tensor(path, graph_def, tensor)
+    try:
+        function = _function(graph_def, image_size, num_labels, images, logits, shape, preprocess)
+        _check_frozen(function.graph)
+        _try(function, image_size, num_labels)
+    except Exception as error:  # TensorFlow has no common class for what can be wrong in a graph
+        raise InputError(f"{path} cannot be used: {_reason(error)}") from error
+    return Network(function, lambda: function.graph, image_size, 3, num_labels)
+
+
+def read(path: Path) -> tf.compat.v1.GraphDef:
+    """The graph in a .pb file, as it was written."""
+    if not path.is_file():
+        raise InputError(f"{path} not found")
+    if path.stat().st_size > LARGEST_FILE:
+        raise InputError(f"{path} is no frozen graph: it has more than {LARGEST_FILE} B")
+
+    from google.protobuf.message import DecodeError
+
+    from lipschitz.tensorflow import tf
+
+    try:
+        graph_def = tf.compat.v1.GraphDef.FromString(path.read_bytes())
+    except DecodeError as error:
+        raise InputError(f"{path} is damaged or no frozen graph: {first_line(error)}") from error
+    if not graph_def.node:
+        raise InputError(f"{path} is no frozen graph: there is no node in it")
+    return graph_def
+
+
+def _function(
+    graph_def: tf.compat.v1.GraphDef,
+    image_size: int,
+    num_labels: int,
+    images: str,
+    logits: str,
+    shape: str,
+    preprocess: Preprocess,
+) -> tf.types.experimental.ConcreteFunction:
+    """Compile images (B, H, W, 3) in the box -> logits (B, num_labels), and nothing beside."""
+    from lipschitz.tensorflow import tf
+
+    def imported(x: tf.Tensor) -> tf.Tensor:
+        fed = {images: preprocess(x)}
+        if shape:
+            fed[shape] = tf.stack([tf.shape(x)[0], num_labels])
+        return tf.graph_util.import_graph_def(graph_def, fed, [logits], name="")[0]
+
+    box = tf.TensorSpec((None, image_size, image_size, 3))
+    whole = tf.compat.v1.wrap_function(imported, [box])
+    return whole.prune(whole.inputs, whole.outputs[0])
+
+
+def _check_tensor(path: Path, graph_def: tf.compat.v1.GraphDef, tensor: str) -> None:
+    """Refuse a graph without this tensor; say which it has, a few of thousands."""
+    operation = tensor.partition(":")[0]
+    names = [node.name for node in graph_def.node]
+    if operation in names:
+        return
+    shown = {
+        "placeholders": [node.name for node in graph_def.node if node.op == "Placeholder"],
+        "alike": get_close_matches(operation, names, NAMES_SHOWN, cutoff=0.5),
+        "last": names[-NAMES_SHOWN:],
+    }
+    listed = "; ".join(
+        f"{kind} {', '.join(f'{name}:0' for name in some[:NAMES_SHOWN])}"
+        for kind, some in shown.items()
+        if some
+    )
+    raise InputError(f"{path} has no tensor {tensor}; of its {len(names)} it has: {listed}")
+
+
+def _check_frozen(graph: tf.Graph) -> None:
+    """Refuse a graph that holds variables: their values are in a checkpoint, not in the file."""
+    for operation in graph.get_operations():
+        if operation.type in ("Variable", "VariableV2", "VarHandleOp"):
+            raise ValueError(f"it is not frozen, {operation.name} is a variable")
+
+
+def _try(
+    function: tf.types.experimental.ConcreteFunction, image_size: int, num_labels: int
+) -> None:
+    """Run grey images through: what is wrong in constants and reshapes is known only then."""
+    from lipschitz.tensorflow import tf
+
+    found = function(tf.zeros((TRIED, image_size, image_size, 3))).shape
+    if found != (TRIED, num_labels):
+        raise ValueError(f"{TRIED} images give {found}, not {num_labels} logits each")
+
+
+def _reason(error: Exception) -> str:
+    """What TensorFlow said, without the list of files that built the graph."""
+    _, files, rest = str(error).rpartition("\n  File ")
+    return first_line(rest.partition("\n")[2]) if files else first_line(error)
