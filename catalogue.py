@@ -1,27 +1,33 @@
 """What can be named on a command line: the data sets and the networks built for them."""
 
+import random
 from pathlib import Path
 from types import ModuleType
 
 import setup_cifar
 import setup_digits
+import setup_imagenet
 import setup_mnist
 from lipschitz import model_file
 from lipschitz.architecture import NAMES, Architecture, Family
 from lipschitz.dataset import DataSet
 from lipschitz.errors import InputError
 from lipschitz.networks import Network, keras_network
+from lipschitz.photographs import Photographs, first_class
 
-DATASETS: dict[str, ModuleType] = {
+# data sets whose networks are trained here
+TRAINABLE: dict[str, ModuleType] = {
     "mnist": setup_mnist,
     "cifar": setup_cifar,
     "digits": setup_digits,
 }
+IMAGENET = "imagenet"  # whose networks come trained
+DATASETS = (*TRAINABLE, IMAGENET)
 
 
 def data_set(
     name: str, network: Network | None = None, generator: random.Random | None = None
-) -> DataSet:
+) -> DataSet | Photographs:
     """The images of a data set; ImageNet's in `network`'s size and in `generator`'s order."""
     if name == IMAGENET:
         return setup_imagenet.load(network, generator)
@@ -71,17 +77,17 @@ def _model_path(dataset: str, model_name: str, activation: str) -> Path:
     return path
 
 
-def lowest_label(dataset: str, network: Network) -> int:
-    """The smallest label that an image can have: 1 above ImageNet's background class."""
-    return int(dataset == IMAGENET and network.num_labels > setup_imagenet.NUM_CLASSES)
-
-
 def printed_shift(dataset: str, network: Network) -> int:
-    """What is added to the labels of images in print: ImageNet's are counted from 1."""
-    return int(dataset == IMAGENET) - lowest_label(dataset, network)
+    """What is added to the labels of images in print: ImageNet's classes count from 1 there."""
+    return first_class(network.num_labels) if dataset == IMAGENET else 0
+
+
+def lowest_label(dataset: str, network: Network) -> int:
+    """The smallest label that an image can have: 1 where label 0 is ImageNet's background."""
+    return 1 - printed_shift(dataset, network) if dataset == IMAGENET else 0
 
 
 def _setup(dataset: str) -> ModuleType:
-    if dataset not in DATASETS:
+    if dataset not in TRAINABLE:
         raise InputError(f"no data set named {dataset!r}: choose from {', '.join(DATASETS)}")
-    return DATASETS[dataset]
+    return TRAINABLE[dataset]

@@ -144,7 +144,7 @@ class EstimateLipschitz(AbstractContextManager):
             on_iteration()
 
         estimates = self._estimates(
-            x_0, targets, weights, np.array(found), Niters * drawn, ended, waited
+            x_0, targets, weights, np.array(found, float), Niters * drawn, ended, waited
         )
         return estimates[0] if np.ndim(target_label) == 0 else estimates
 

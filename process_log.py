@@ -41,7 +41,6 @@ FIRST_ROWS = (
 FIRST_KINDS = ("least", "random", "top2")
 TABLE_NORMS = ("2", "i")
 NO_CELL = "-"
-DATA_SETS = {*catalogue.DATASETS, "imagenet"}
 
 SCORING = ("method", "use_slope", "shape_reg", "num_samples")  # options that change a bound
 # the fields of a [DEBUG] line, and those that --method maxsamp leaves out
@@ -161,7 +160,7 @@ def experiment(file: Path | None) -> dict[str, object]:
 
 def of_data_set(folder: Path) -> bool:
     """Whether a folder's name is DATASET_MODEL."""
-    return folder.name.partition("_")[0] in DATA_SETS
+    return folder.name.partition("_")[0] in catalogue.DATASETS
 
 
 def read_bound(text: str) -> dict[str, object]:

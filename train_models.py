@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument(
         "--dataset",
         nargs="+",
-        choices=catalogue.DATASETS,
+        choices=catalogue.TRAINABLE,
         default=["cifar", "mnist"],
         help="data sets (cifar and mnist)",
     )

@@ -20,7 +20,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("layer_sizes", nargs="*", type=int, help="hidden units of an MLP's layers: 256 256")
-    add("--model", default="mnist", choices=catalogue.DATASETS, help="data set")
+    add("--model", default="mnist", choices=catalogue.TRAINABLE, help="data set")
     add("--modeltype", default="mlp", choices=("mlp", "cnn"))
     add("--activation", default="relu", choices=ACTIVATIONS)
     add("--modelfile", default="", help="where to save; replaces --modelpath and the usual name")
