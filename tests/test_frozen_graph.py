@@ -112,7 +112,7 @@ def test_nested_tapes_give_the_product_with_the_hessian(small, weights):
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-9)
 
 
-def test_the_graph_shows_the_operations_between_images_and_logits(small):
+def test_the_graph_shows_the_operations_between_images_and_logits(small, weights):
     graph = load(small).graph()
     operations = [operation.type for operation in graph.get_operations()]
     assert "Tanh" in operations
