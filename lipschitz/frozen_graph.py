@@ -13,6 +13,7 @@ from lipschitz.preprocessing import Preprocess
 if TYPE_CHECKING:
     from lipschitz.tensorflow import tf
 
+LARGE_CONSTANT = 2**12  # bytes: weights have more, shapes and axes far less
 LARGEST_FILE = 2**31 - 1  # bytes: what a protocol buffer can hold
 TRIED = 2  # images, for a graph that takes one alone is of no use
 NAMES_SHOWN = 4  # of each kind, where a tensor is not found
@@ -77,8 +78,11 @@ def _function(
     """Compile images (B, H, W, 3) in the box -> logits (B, num_labels), and nothing beside."""
     from lipschitz.tensorflow import tf
 
+    weights = _take_weights(graph_def)
+
     def imported(x: tf.Tensor) -> tf.Tensor:
-        fed = {images: preprocess(x)}
+        fed = {name: tf.stop_gradient(weight) for name, weight in weights.items()}
+        fed[images] = preprocess(x)
         if shape:
             fed[shape] = tf.stack([tf.shape(x)[0], num_labels])
         return tf.graph_util.import_graph_def(graph_def, fed, [logits], name="")[0]
@@ -86,6 +90,24 @@ def _function(
     box = tf.TensorSpec((None, image_size, image_size, 3))
     whole = tf.compat.v1.wrap_function(imported, [box])
     return whole.prune(whole.inputs, whole.outputs[0])
+
+
+def _take_weights(graph_def: tf.compat.v1.GraphDef) -> dict[str, tf.Tensor]:
+    """Take the large constants out of the graph, so that they are in memory once.
+
+    As constants, every function made of the graph, its derivatives too, would hold a copy.
+    """
+    from lipschitz.tensorflow import tf
+
+    weights = {}
+    for node in graph_def.node:
+        if node.op != "Const" or node.ByteSize() < LARGE_CONSTANT:
+            continue
+        value = node.attr["value"].tensor
+        if tf.as_dtype(value.dtype).is_floating:
+            weights[f"{node.name}:0"] = tf.constant(tf.make_ndarray(value))
+            value.CopyFrom(tf.make_tensor_proto(0, value.dtype))
+    return weights
 
 
 def _check_tensor(path: Path, graph_def: tf.compat.v1.GraphDef, tensor: str) -> None:

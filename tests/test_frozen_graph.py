@@ -35,6 +35,13 @@ def write_graph(path, images, logits, prob, shape="", size=SIZE, weights=WEIGHTS
     path.write_bytes(graph.as_graph_def().SerializeToString())
 
 
+@pytest.fixture(params=["constant", "captured"])
+def weights(request, monkeypatch):
+    """Both ways in which weights are held, on a graph that is small."""
+    if request.param == "captured":
+        monkeypatch.setattr(frozen_graph, "LARGE_CONSTANT", 1)
+
+
 @pytest.fixture
 def small(tmp_path):
     """The .pb of a small graph."""
@@ -50,7 +57,7 @@ def logits_by_hand(images):
     return np.tanh(2 * images.mean(axis=(1, 2)) @ WEIGHTS)
 
 
-def test_eager_and_compiled_predictions_agree_with_numpy(small):
+def test_eager_and_compiled_predictions_agree_with_numpy(small, weights):
     network = load(small)
     assert (network.image_size, network.num_channels, network.num_labels) == (SIZE, 3, CLASSES)
     x = tf.constant(IMAGES)
@@ -61,7 +68,7 @@ def test_eager_and_compiled_predictions_agree_with_numpy(small):
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_one_forward_pass_serves_several_gradients(small, compiled):
+def test_one_forward_pass_serves_several_gradients(small, weights, compiled):
     network = load(small)
 
     def gradients(x):
@@ -82,7 +89,7 @@ def test_one_forward_pass_serves_several_gradients(small, compiled):
         np.testing.assert_allclose(found[label], expected, rtol=1e-3, atol=1e-7)
 
 
-def test_nested_tapes_give_the_product_with_the_hessian(small):
+def test_nested_tapes_give_the_product_with_the_hessian(small, weights):
     network, label = load(small), 3
     direction = np.random.default_rng(1).normal(size=IMAGES.shape).astype(np.float32)
 
@@ -105,12 +112,23 @@ def test_nested_tapes_give_the_product_with_the_hessian(small):
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-9)
 
 
-def test_the_graph_shows_the_operations_between_images_and_logits(small):
+def test_the_graph_shows_the_operations_between_images_and_logits(small, weights):
     graph = load(small).graph()
     operations = [operation.type for operation in graph.get_operations()]
     assert "Tanh" in operations
     assert "Softmax" not in operations
     assert graph.inputs[0].shape.as_list() == [None, SIZE, SIZE, 3]
+
+
+def test_weights_are_not_copied_into_the_graph(tmp_path):
+    weights = np.random.default_rng(2).normal(size=(3, 5000)).astype(np.float32)
+    path = tmp_path / "wide.pb"
+    write_graph(path, "input:0", "net/logits:0", "net/prob:0", weights=weights)
+    network = load(path, shape="", classes=5000)
+    assert path.stat().st_size > weights.nbytes
+    assert network.graph().as_graph_def().ByteSize() < weights.nbytes / 4
+    expected = np.tanh(2 * IMAGES.mean(axis=(1, 2)) @ weights)
+    np.testing.assert_allclose(network.predict(tf.constant(IMAGES)), expected, atol=1e-5)
 
 
 def test_a_pixel_of_each_family_by_hand():
