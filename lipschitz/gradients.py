@@ -32,7 +32,7 @@ def gradient_maxima(
     columns follow, the largest slopes of pairs (see `_slopes`; Wood and Zhang, 1996).
     """
 
-    @tf.function(reduce_retracing=True)
+    @tf.function
     def call(x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(x)

@@ -132,7 +132,7 @@ def _fit(
     temperature: float = 1.0,
 ) -> None:
     """Minimise the cross-entropy of softmax(logits / temperature)."""
-    from lipschitz.tensorflow import keras, tf
+    from lipschitz.tensorflow import keras
 
     rate = keras.optimizers.schedules.InverseTimeDecay(
         recipe.rate.initial, decay_steps=1, decay_rate=recipe.rate.decay
@@ -141,12 +141,14 @@ def _fit(
         "sgd": keras.optimizers.SGD(rate, momentum=MOMENTUM, nesterov=True),
         "adam": keras.optimizers.Adam(rate),
     }
-
-    def loss(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        return tf.nn.softmax_cross_entropy_with_logits(labels, logits / temperature)
-
-    model.compile(loss=loss, optimizer=optimizers[recipe.optimizer], metrics=["accuracy"])
-    model.fit(
+    # a model around the model: what is saved knows of no temperature, loss or optimizer
+    learner = keras.Sequential([model, keras.layers.Rescaling(1 / temperature)])
+    learner.compile(
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        optimizer=optimizers[recipe.optimizer],
+        metrics=["accuracy"],
+    )
+    learner.fit(
         *images,
         validation_data=validation,
         batch_size=recipe.batch,

@@ -139,8 +139,11 @@ def test_an_untrained_network_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("-d nowhere", "no data set named 'nowhere': choose from mnist, digits"),
-        ("-d digits -m 3-layer", "digits has no network named '3-layer': choose from normal"),
+        ("-d nowhere", "no data set named 'nowhere': choose from mnist, cifar, digits, imagenet"),
+        (
+            "-d digits -m 3-layer",
+            "digits has no network named '3-layer': choose from 2-layer, normal, ",
+        ),
         ("-d digits", 'models/digits not found: train it with "python3 train_models.py --dat'),
         ("-m 2-layer", 'models/mnist_2layer not found: train it with "python3 train_2layer.py'),
         ("-N 0", "--Nsamps 0: give 1 or more"),
@@ -152,12 +155,16 @@ def test_an_untrained_network_is_an_error(tmp_path):
         ("--seed 99999999999999999999", "give a number below 2^63"),
         ("--target_type -1", "--target_type -1: give a sum of 1, 2 and 4, or 16"),
         ("--target_type 8", "--target_type 8: give a sum of 1, 2 and 4, or 16"),
-        ("--order 2", "--order 2 is not supported yet"),
-        ("--activation tanh", "--activation tanh is not supported yet"),
-        ("--transform defend_jpeg", "--transform defend_jpeg is not supported yet"),
-        ("--compute_slope", "is not supported yet"),
-        ("--ids my.txt", "--ids my.txt is not supported yet"),
-        ("-d cifar", "no data set named 'cifar'"),
+        ("--order 3", "--order 3: choose from 1, 2"),
+        ("--order 2 --compute_slope", "slopes are of first order"),
+        ("--activation swish", "--activation swish: choose from relu, tanh, sigmoid, arctan"),
+        ("--transform blur", "--transform blur: choose from defend_reduce, defend_jpeg, defend_pn"),
+        ("--activation tanh", 'cnn_7layer_tanh not found: train it with "python3 train_nlayer.py'),
+        ("-m 3,64,tanh", "python3 train_nlayer.py --model mnist --activation tanh 64 64"),
+        ("-m 3,64,best", "--activation relu 64 64 --modelfile models/mnist_3layer_relu_64_best"),
+        ("-d cifar -m brelu", "models/cifar_brelu not found"),
+        ("-d imagenet", "imagenet has no network named 'normal': choose from resnet_v2_50"),
+        ("-d imagenet -m vgg_16", "tmp/imagenet/frozen_vgg_16.pb not found: place it there"),
     ],
 )
 def test_bad_input_gets_one_line(tmp_path, arguments, message):
@@ -212,6 +219,7 @@ def test_defaults_are_those_of_2018(monkeypatch):
     assert args == {
         "dataset": "mnist",
         "model_name": "normal",
+        "weights": "",
         "activation": "relu",
         "Nsamps": 1024,
         "Niters": 500,

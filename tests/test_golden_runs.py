@@ -10,6 +10,7 @@ from scipy.stats import ks_2samp
 from tests.conftest import SHARED, lines, run
 
 KEYS = ("G2_max", "G1_max", "Gi_max")
+SLOPES = ("L2_max", "L1_max", "Li_max")
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def mnist_workplace(tmp_path, models_of_2018):
     return tmp_path
 
 
-def compare(ours: Path, golden: Path, images: range) -> None:
+def compare(ours: Path, golden: Path, images: range, keys: tuple[str, ...] = KEYS) -> None:
     """The same images, targets and margins; maxima of the same distribution, norm by norm."""
     theirs = {}
     for path in golden.glob("*.mat"):
@@ -30,7 +31,7 @@ def compare(ours: Path, golden: Path, images: range) -> None:
     assert found.keys() == theirs.keys()
     assert theirs
 
-    for key in KEYS:
+    for key in keys:
         ratios, errors = [], []
         for pair, contents in theirs.items():
             assert float(found[pair]["g_x0"]) == pytest.approx(float(contents["g_x0"]), rel=1e-4)
@@ -73,6 +74,9 @@ def test_the_everyday_commands_on_the_cnn(mnist_workplace, mnist_data, iteration
         ("l1", ("--numimg", 2, "--sample_norm", "l1"), range(2), "l1"),
         ("li", ("--numimg", 2, "--sample_norm", "li"), range(2), "li"),
         ("untargeted", ("--target_type", 16), range(1), ""),
+        ("slope", ("--numimg", 2, "--compute_slope"), range(2), "slope"),
+        ("jpeg", ("--transform", "defend_jpeg"), range(1), "defend_jpeg"),
+        ("reduce", ("--transform", "defend_reduce"), range(1), "defend_reduce"),
     ],
 )
 @pytest.mark.parametrize("iterations", [50, pytest.param(500, marks=pytest.mark.slow)])
@@ -81,4 +85,20 @@ def test_two_layer_runs(
 ):
     collect(mnist_workplace, mnist_data, "-m", "2-layer", "-i", iterations, *options)
     ours = mnist_workplace / "lipschitz_mat" / "mnist_2-layer" / sub_folder
-    compare(ours, SHARED / "golden" / golden / "mnist_2-layer", images)
+    keys = KEYS + SLOPES if golden == "slope" else KEYS
+    compare(ours, SHARED / "golden" / golden / "mnist_2-layer", images, keys)
+
+
+@pytest.mark.parametrize("iterations", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_second_order_on_the_tanh_cnn(mnist_workplace, mnist_data, iterations):
+    options = ("--activation", "tanh", "--order", 2, "-b", 100, "-N", 100, "--target_type", 6)
+    printed = collect(mnist_workplace, mnist_data, *options, "-i", iterations)
+    assert "met the cap of 60: 0 of" in printed
+    for path in (SHARED / "golden" / "order2" / "mnist_normal").glob("*.mat"):
+        name = path.name.replace("100_20_", f"100_{iterations}_")
+        found = loadmat(mnist_workplace / "lipschitz_mat/mnist_normal" / name, squeeze_me=True)
+        theirs = loadmat(path, squeeze_me=True)
+        for key in ("g_x0", "g_x0_grad_2_norm"):
+            assert float(found[key]) == pytest.approx(float(theirs[key]), rel=1e-4)
+        assert (found["H2_max"] < 0).all()
+        assert ks_2samp(np.abs(found["H2_max"]), np.abs(theirs["H2_max"])).pvalue > 1e-4

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lipschitz.activations import ACTIVATIONS
 from lipschitz.gradients import gradient_maxima, logits, margin_weights
 from lipschitz.networks import seven_layer, two_layer
 from lipschitz.tensorflow import keras, tf
@@ -38,7 +39,7 @@ def test_two_layer_network_against_its_closed_form(batch):
 def test_seven_layer_network_against_finite_differences():
     """Along v the slope of g is dg/dx . v; along all 784 axes it is the gradient itself."""
     keras.utils.set_random_seed(1)
-    model = seven_layer(28, 1, (32, 64), 200)
+    model = seven_layer(28, 1, (32, 64), 200, ACTIVATIONS["relu"])
     x = np.random.default_rng(1).uniform(-0.5, 0.5, (1, 28, 28, 1)).astype(np.float32)
     weights = margin_weights(10, 7, TARGETS)
     step_size = 5e-4
@@ -47,6 +48,40 @@ def test_seven_layer_network_against_finite_differences():
     gradients = np.stack([(slope @ w)[None] for w in weights])
     found = gradient_maxima(model)(x, weights)
     np.testing.assert_allclose(found, norms(gradients), rtol=0.01)
+
+
+def test_slopes_of_pairs_against_numpy(batch):
+    """|g(a) - g(b)| over the distance in the dual norm: L2, L-infinity and L1 for L2, L1, Linf."""
+    keras.utils.set_random_seed(1)
+    model = two_layer(28, 1)
+    weights = margin_weights(10, 7, TARGETS)
+    margins = np.float64(logits(model, batch) @ weights.T)
+    rise = np.abs(margins[0::2] - margins[1::2])
+    step = np.float64(batch[0::2] - batch[1::2]).reshape(300, -1)
+    distance = [np.linalg.norm(step, p, axis=1) for p in (2, np.inf, 1)]
+    expected = np.stack([(rise / d[:, None]).max(axis=0) for d in distance], axis=1)
+    found = gradient_maxima(model, slopes=True)(batch, weights)
+    np.testing.assert_allclose(found[:, 3:], expected, rtol=1e-4)
+    np.testing.assert_allclose(found[:, :3], gradient_maxima(model)(batch, weights), rtol=1e-6)
+
+
+def test_equal_samples_have_no_slope():
+    model = two_layer(28, 1)
+    found = gradient_maxima(model, slopes=True)(
+        np.zeros((4, 28, 28, 1), "f"), np.eye(10, dtype="f")
+    )
+    np.testing.assert_array_equal(found[:, 3:], 0)
+
+
+def test_a_thousand_targets_are_those_of_one_by_one():
+    rng = np.random.default_rng(2)
+    w = rng.normal(size=(5, 1000)).astype(np.float32)
+    maxima = gradient_maxima(lambda x: tf.matmul(tf.reshape(x, (-1, 5)), w))
+    weights = margin_weights(1000, 3, [t for t in range(1000) if t != 3])
+    found = maxima(rng.normal(size=(4, 1, 5, 1)).astype(np.float32), weights)
+    difference = w[:, [3]] - np.delete(w, 3, axis=1)
+    expected = np.stack([np.linalg.norm(difference, p, axis=0) for p in (2, 1, np.inf)], axis=1)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_margin_weights_are_true_minus_target():

@@ -44,10 +44,23 @@ def test_other_names_are_refused(text):
         ({"radius": 0.5}, "mat/mnist_2-layer/radius0.5"),
         ({"seed": 7, "sample_norm": "l1", "radius": 2.0}, "mat/mnist_2-layer/l1_radius2.0_seed7"),
         ({"drawn": 2048, "seed": 7}, "mat/mnist_2-layer/seed7_drawn2048"),
+        ({"transform": "defend_jpeg"}, "mat/mnist_2-layer/defend_jpeg"),
+        (
+            {"slope": True, "seed": 7, "transform": "defend_png", "sample_norm": "li"},
+            "mat/mnist_2-layer/li_defend_png_slope_seed7",
+        ),
     ],
 )
 def test_settings_that_are_not_the_default_are_a_folder(settings, folder):
-    defaults = {"sample_norm": "l2", "radius": None, "seed": 1215, "asked": 1024, "drawn": 1024}
+    defaults = {
+        "sample_norm": "l2",
+        "radius": None,
+        "transform": "",
+        "slope": False,
+        "seed": 1215,
+        "asked": 1024,
+        "drawn": 1024,
+    }
     assert matfile.folder(Path("mat"), "mnist", "2-layer", **defaults | settings) == Path(folder)
 
 
@@ -60,6 +73,21 @@ def test_a_file_of_2018_is_read():
     assert record.maxima["2"].max() == pytest.approx(9.19051552)
     assert record.maxima["1"].max() == pytest.approx(144.17196655)
     assert record.maxima["i"].max() == pytest.approx(2.8189714)
+
+
+def test_a_second_order_file_of_2018_is_read():
+    record = matfile.load(GOLDEN / "order2/mnist_normal/100_20_0_7_6_least_tanh_order2.mat")
+    assert record.maxima.keys() == {"2"}
+    assert record.maxima["2"][:2] == pytest.approx([1.42622888, 1.44548357])  # stored negative
+    assert record.g_x0_grad_2_norm == pytest.approx(1.6282631)
+
+
+def test_slopes_take_the_place_of_gradients():
+    folder = GOLDEN / "slope" / "mnist_2-layer"
+    path = folder / "1024_100_0_7_6_least_relu_order1.mat"
+    np.testing.assert_array_equal(
+        matfile.load(path, slope=True).maxima["i"], loadmat(path)["Li_max"].ravel()
+    )
 
 
 def test_what_is_saved_is_read_back_and_nothing_else_is_left(tmp_path):

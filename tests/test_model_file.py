@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lipschitz import model_file
+from lipschitz.activations import ACTIVATIONS
 from lipschitz.errors import InputError
 from lipschitz.networks import seven_layer, two_layer
 from tests.conftest import ROOT
@@ -20,7 +21,7 @@ def build_two_layer():
 
 
 def build_seven_layer():
-    return seven_layer(28, 1, (32, 64), 200)
+    return seven_layer(28, 1, (32, 64), 200, ACTIVATIONS["relu"])
 
 
 def write_hdf5(path, weights):

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from estimate_gradient_norm import EstimateLipschitz
 from lipschitz import shared_memory
 from lipschitz.ball import ball
 from lipschitz.errors import RunError
-from lipschitz.networks import Network, two_layer
+from lipschitz.networks import keras_network, two_layer
 from lipschitz.tensorflow import tf
 from lipschitz.worker import Batch, Neighbourhood, draw
 from lipschitz.workers import Workers
@@ -144,7 +145,7 @@ def test_a_worker_is_light():
 @pytest.fixture(scope="module")
 def network():
     tf.keras.utils.set_random_seed(5)
-    return Network(two_layer(28, 1), 28, 1, 10)
+    return keras_network(two_layer(28, 1))
 
 
 def test_one_target_gives_one_estimate_several_a_list(network):
@@ -167,6 +168,8 @@ def test_one_target_gives_one_estimate_several_a_list(network):
         ({"target_label": []}, "give other classes"),
         ({"x_0": np.zeros(784)}, r"x_0 has the shape \(784,\), the network takes \(28, 28, 1\)"),
         ({"Niters": 0}, "give 1 or more"),
+        ({"transform": "blur"}, "no transformation 'blur': defend_reduce, defend_jpeg"),
+        ({"order": 2}, "the model was loaded for order 1"),
     ],
 )
 def test_arguments_that_do_not_fit_are_said(network, change, message):
@@ -190,14 +193,10 @@ def test_iterations_take_the_maximum_over_their_batches(network):
 
 
 def test_a_network_that_overflows_is_an_error(network):
-    class Overflowing(Network):
-        def predict(self, x):
-            return super().predict(x) * 1e38 * 1e10
-
-    broken = Overflowing(network.model, 28, 1, 10)
+    broken = replace(network, predict=lambda x: network.predict(x) * 1e38 * 1e10)
     with EstimateLipschitz(nthreads=1) as sampler:
         sampler.load_model("digits", model=broken, batch_size=64)
-        with pytest.raises(RunError, match="a gradient is not finite"):
+        with pytest.raises(RunError, match="a derivative is not finite"):
             sampler.estimate(setup_digits.load().test_data[0], 7, 9, 64, 2)
 
 

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from lipschitz import model_file
+from lipschitz.architecture import Architecture
 from lipschitz.dataset import DataSet
 from lipschitz.errors import InputError
-from lipschitz.networks import Architecture
 from lipschitz.tensorflow import keras
-from lipschitz.training import Rate, train
+from lipschitz.training import Rate, Recipe, distil, learn, train
 
 RATE = Rate(0.5, decay=0.3)
+T = 100  # of distillation
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 3)).astype(np.float32)
 LABELS = np.eye(2, dtype=np.float32)[(X[:, 0] > 0).astype(int)]
@@ -28,13 +29,16 @@ ARCHITECTURE = Architecture("tiny", build, "python3 train_tiny.py")
 DATA = DataSet(lambda: ((X, LABELS), (X, LABELS)), lambda: (X, LABELS))
 
 
-def by_hand(steps):
+def softmax(logits):
+    exponentials = np.exp(logits)
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def by_hand(steps, start=START, labels=LABELS, temperature=1):
     """The weights after some steps on all images at once (they fit one batch)."""
-    w, velocity = START.astype(np.float64), np.zeros((3, 2))
+    w, velocity = start.astype(np.float64), np.zeros((3, 2))
     for step in range(steps):
-        exponentials = np.exp(X @ w)
-        softmax = exponentials / exponentials.sum(axis=1, keepdims=True)
-        gradient = X.T @ (softmax - LABELS) / len(X)
+        gradient = X.T @ (softmax(X @ w / temperature) - labels) / temperature / len(X)
         rate = RATE.initial / (1 + RATE.decay * step)
         velocity = 0.9 * velocity - rate * gradient
         w = w + 0.9 * velocity - rate * gradient
@@ -43,7 +47,7 @@ def by_hand(steps):
 
 def test_steps_are_those_of_the_rule(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    train(ARCHITECTURE, DATA, RATE, epochs=6, overwrite=False)
+    train(ARCHITECTURE, DATA, Recipe(RATE, epochs=6))
     model = keras.saving.load_model("models/tiny.keras")
     np.testing.assert_allclose(model.get_weights()[0], by_hand(6), rtol=1e-4, atol=1e-5)
     right = np.mean((X @ by_hand(6)).argmax(axis=1) == LABELS.argmax(axis=1))
@@ -54,15 +58,35 @@ def test_steps_are_those_of_the_rule(tmp_path, monkeypatch, capsys):
 
 def test_a_network_that_exists_is_kept_unless_overwritten(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    train(ARCHITECTURE, DATA, RATE, epochs=1, overwrite=False)
+    train(ARCHITECTURE, DATA, Recipe(RATE, epochs=1))
     first = model_file.find("tiny").read_bytes()
-    train(ARCHITECTURE, DATA, RATE, epochs=2, overwrite=False)
+    train(ARCHITECTURE, DATA, Recipe(RATE, epochs=2))
     assert model_file.find("tiny").read_bytes() == first
     assert "kept models/tiny.keras (--overwrite trains it again)" in capsys.readouterr().out
-    train(ARCHITECTURE, DATA, RATE, epochs=2, overwrite=True)
+    train(ARCHITECTURE, DATA, Recipe(RATE, epochs=2), overwrite=True)
     assert model_file.find("tiny").read_bytes() != first
+
+
+def test_distillation_is_that_of_the_definition(tmp_path, monkeypatch):
+    """One epoch, then from there a teacher and a student, whose labels the teacher softens."""
+    monkeypatch.chdir(tmp_path)
+    distil(ARCHITECTURE, DATA, Recipe(RATE, epochs=4))
+    first = by_hand(1)
+    teacher = by_hand(4, first, LABELS, T)
+    student = by_hand(4, first, softmax(X @ teacher / T), T)
+    for stem, expected in (("tiny_init", first), ("tiny_teacher", teacher), ("tiny", student)):
+        (found,) = keras.saving.load_model(f"models/{stem}.keras", compile=False).get_weights()
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    assert not np.allclose(teacher, student, rtol=1e-3)
+
+
+def test_adam_steps_by_the_rate_at_first():
+    """Its first step moves each weight by the rate, against the gradient's sign."""
+    model = learn(ARCHITECTURE, DATA, Recipe(Rate(0.01, 0.0), epochs=1, optimizer="adam"))
+    gradient = START - by_hand(1)  # has the gradient's sign
+    np.testing.assert_allclose(model.get_weights()[0], START - 0.01 * np.sign(gradient), atol=1e-5)
 
 
 def test_no_epochs_is_an_error():
     with pytest.raises(InputError, match="--epochs 0"):
-        train(ARCHITECTURE, DATA, RATE, epochs=0, overwrite=True)
+        Recipe(RATE, epochs=0)

@@ -19,6 +19,7 @@ from lipschitz.weibull import (
 )
 from tests.conftest import EXPECTED, GOLDEN
 
+FIRST_ORDER = [folder for folder in EXPECTED if not folder.startswith("order2")]
 DUAL_KEY = {"1": "Gi_max", "2": "G2_max", "i": "G1_max"}
 STARTS = (0.1, 1, 5, 10, 20, 50, 100)
 
@@ -51,7 +52,7 @@ def rescaled(x):
 @pytest.fixture(scope="module")
 def golden_fits():
     """(row of 2018, maxima, our fit) of all golden folders."""
-    rows = [(folder, *pair) for folder in EXPECTED for pair in golden_rows(folder)]
+    rows = [(folder, *pair) for folder in FIRST_ORDER for pair in golden_rows(folder)]
     fits = fit([x for _, _, x in rows])
     return [(row, x, fitted) for (_, row, x), fitted in zip(rows, fits, strict=True)]
 

@@ -1,0 +1,75 @@
+"""Hessian eigenvalues of networks against full Hessians."""
+
+import numpy as np
+import pytest
+
+import catalogue
+import setup_digits
+from lipschitz.ball import ball
+from lipschitz.curvature import hessian_extremes, merge
+from lipschitz.gradients import margin_weights
+from lipschitz.tensorflow import tf
+from lipschitz.worker import Batch, Neighbourhood, draw
+
+
+@pytest.fixture(scope="module")
+def network(digits_folder):
+    """The trained 2-layer digits network."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(digits_folder)
+        return catalogue.network("digits", "2-layer")
+
+
+@pytest.fixture(scope="module")
+def samples():
+    """Points of the default ball around a digit."""
+    out = np.empty((12, 784), np.float32)
+    around = Neighbourhood(setup_digits.load().test_data[0], ball("l2"), 1215, 0)
+    draw(out, around, Batch(0, 0, 0))
+    return out.reshape(-1, 28, 28, 1)
+
+
+def hessians(network, samples, weights):
+    """(B, 784, 784): W1 diag(10 s (1 - s) W2 w) W1^T, for softplus(10 h) / 10 has slope s(10 h)."""
+    model = network.predict.__closure__[0].cell_contents
+    w1, b1, w2, _ = (np.float64(weight) for weight in model.get_weights())
+    s = 1 / (1 + np.exp(-10 * (samples.reshape(len(samples), -1) @ w1 + b1)))
+    return np.stack([w1 * (10 * row * (1 - row) * (w2 @ weights)) @ w1.T for row in s])
+
+
+def test_eigenvalues_are_those_of_full_hessians(network, samples):
+    weights = margin_weights(10, 0, [1, 7])
+    measure = hessian_extremes(network.predict)
+    for sample in samples:
+        found = measure(sample[None], weights)
+        for (eigenvalue, capped, _), w in zip(found, weights, strict=True):
+            true = np.linalg.eigvalsh(hessians(network, sample[None], w)[0])[0]
+            assert eigenvalue == pytest.approx(true, rel=1e-3)
+            assert capped == 0
+
+
+def test_a_batch_gives_the_one_largest_in_magnitude(network, samples):
+    weights = margin_weights(10, 0, [4])
+    smallest = np.linalg.eigvalsh(hessians(network, samples, weights[0]))[:, 0]
+    ((eigenvalue, _, products),) = hessian_extremes(network.predict)(samples, weights)
+    assert eigenvalue == pytest.approx(smallest[np.abs(smallest).argmax()], rel=1e-3)
+    assert len(samples) < products < 60 * len(samples)
+
+
+def test_a_quadratic_form_has_its_matrix_for_hessian():
+    a = np.random.default_rng(3).normal(size=(6, 6)).astype(np.float32)
+
+    def predict(x):
+        flat = tf.reshape(x, (-1, 6))
+        return tf.stack([tf.reduce_sum(flat * (flat @ a), axis=1), flat[:, 0]], axis=1)
+
+    ((eigenvalue, _, _),) = hessian_extremes(predict)(
+        np.zeros((2, 2, 3, 1), np.float32), margin_weights(2, 0, [1])
+    )
+    assert eigenvalue == pytest.approx(np.linalg.eigvalsh(a + a.T)[0], rel=1e-3)
+
+
+def test_batches_add_up():
+    first, second = np.array([[-2.0, 1, 10]]), np.array([[1.5, 2, 30]])
+    np.testing.assert_array_equal(merge(first, second), [[-2.0, 3, 40]])
+    np.testing.assert_array_equal(merge(second, first), [[-2.0, 3, 40]])

@@ -1,0 +1,58 @@
+"""Files of ids: rows in, images and targets out."""
+
+import pytest
+
+from lipschitz.errors import InputError
+from lipschitz.ids_file import Named, read
+
+ROWS = "id\ttarget\tnote\n5\t3\ta\n7\t1\tb\n5\t4\tc\n9\t0\td\n5\t3\te\n"
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "ids.txt"
+    path.write_text(ROWS)
+    return path
+
+
+def test_rows_of_an_image_are_put_together(file):
+    assert read(file, 0, 10, with_targets=True) == [
+        Named(5, [3, 4]),
+        Named(7, [1]),
+        Named(9, [0]),
+    ]
+
+
+def test_rows_are_cut_before_they_are_put_together(file):
+    assert read(file, 1, 2, with_targets=True) == [Named(7, [1]), Named(5, [4])]
+
+
+def test_targets_are_left_where_they_are_not_asked_for(file):
+    assert read(file, 0, 2, with_targets=False) == [Named(5, []), Named(7, [])]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("id\n5\n", r"has no column 'target' \(tab separated; it has 'id'\): --target_type 8"),
+        ("number\ttarget\n5\t1\n", "has no column 'id'"),
+        ("id,target\n5,1\n", "has no column 'id'.*it has 'id,target'"),
+        ("id\ttarget\n5\tx\n", "row 0: target 'x' is no whole number"),
+        ("id\ttarget\n5\t1\n-1\t1\n", "row 1: id '-1' is no whole number"),
+        ("id\ttarget\n5\t\n", "row 0: target '' is no whole number"),
+        ("id\ttarget\n5\t1\n6\t1\t2\t3\n", "ids.txt: "),
+        ("", "ids.txt: "),
+        ("id\ttarget\n", "--firstimg 0: .* has 0 rows"),
+        ("\0\1\2\xff", "ids.txt"),
+    ],
+)
+def test_what_cannot_be_used_is_said(tmp_path, content, message):
+    (tmp_path / "ids.txt").write_bytes(content.encode("latin-1"))
+    with pytest.raises(InputError, match=message) as error:
+        read(tmp_path / "ids.txt", 0, 1, with_targets=True)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere.txt: No such file"):
+        read(tmp_path / "nowhere.txt", 0, 1, with_targets=True)

@@ -1,0 +1,50 @@
+"""Which networks have a Hessian that is zero."""
+
+import pytest
+
+from lipschitz.activations import ACTIVATIONS, bounded_relu
+from lipschitz.errors import InputError
+from lipschitz.networks import keras_network, mlp, seven_layer, two_layer
+from lipschitz.piecewise_linear import check_curved, is_piecewise_linear
+from lipschitz.tensorflow import keras
+
+BENT = ("relu", "hard_sigmoid")
+
+
+def judged(model):
+    return is_piecewise_linear(keras_network(model).graph())
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_networks_are_judged_by_their_activation(name):
+    assert judged(mlp(4, 1, [3], ACTIVATIONS[name])) == (name in BENT)
+
+
+def test_convolutions_and_poolings_bend_nothing():
+    assert judged(seven_layer(28, 1, (2, 2), 4, bounded_relu))
+    assert not judged(seven_layer(28, 1, (2, 2), 4, ACTIVATIONS["tanh"]))
+
+
+def test_the_2_layer_network_is_curved():
+    check_curved(keras_network(two_layer(4, 1)))
+
+
+@pytest.mark.parametrize("name", ["MobileNet", "ResNet50V2"])
+def test_deep_relu_networks_are_piecewise_linear(name):
+    build = getattr(keras.applications, name)
+    settings = {"alpha": 0.25} if name == "MobileNet" else {}
+    assert judged(
+        build(weights=None, classifier_activation=None, input_shape=(32, 32, 3), **settings)
+    )
+
+
+def test_a_product_of_two_linear_maps_is_curved():
+    images = keras.Input((4, 4, 1))
+    flat = keras.layers.Flatten()(images)
+    product = keras.layers.Dense(3)(flat) * keras.layers.Dense(3)(flat)
+    assert not judged(keras.Model(images, product))
+
+
+def test_a_network_without_curvature_is_refused_by_its_look():
+    with pytest.raises(InputError, match=r"piecewise linear.*that work: tanh, sigmoid"):
+        check_curved(keras_network(mlp(4, 1, [3], ACTIVATIONS["relu"])))
