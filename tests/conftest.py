@@ -1,10 +1,12 @@
 """What the tests share: running the commands, a trained network, the files of 2018."""
 
+import http.server
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -65,3 +67,21 @@ def mnist_data():
     if not folder.is_dir():
         pytest.skip("MNIST is not here")
     return folder
+
+
+@pytest.fixture
+def server(tmp_path):
+    """The address of a server on this machine that serves the folder `served`."""
+    (tmp_path / "served").mkdir()
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=tmp_path / "served")
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()

@@ -1,6 +1,5 @@
 """ImageNet's networks by name, each from a graph with its tensors; the archive; the command."""
 
-import http.server
 import io
 import json
 import os
@@ -8,7 +7,6 @@ import random
 import subprocess
 import sys
 import tarfile
-import threading
 from dataclasses import replace
 
 import numpy as np
@@ -66,24 +64,6 @@ def here(tmp_path, monkeypatch):
     monkeypatch.delenv("CLEVER_IMAGENET", raising=False)
     monkeypatch.setattr(setup_imagenet, "ENTRIES", dict(ENTRIES))
     return tmp_path
-
-
-@pytest.fixture
-def server(here):
-    """An address on this machine that serves the folder `served`."""
-    (here / "served").mkdir()
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *args):
-            super().__init__(*args, directory=here / "served")
-
-        def log_message(self, *args):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 def test_the_entries_are_those_of_2018():

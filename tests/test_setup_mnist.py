@@ -2,10 +2,8 @@
 
 import gzip
 import hashlib
-import http.server
 import os
 import shutil
-import threading
 
 import numpy as np
 import pytest
@@ -29,25 +27,12 @@ def data(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def mirrors(tmp_path, monkeypatch):
+def mirrors(server, tmp_path, monkeypatch):
     """Two mirrors on this machine, `bad` and `good`, as folders of files."""
-    root = tmp_path / "mirrors"
     for name in ("bad", "good"):
-        (root / name).mkdir(parents=True)
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *args):
-            super().__init__(*args, directory=root)
-
-        def log_message(self, *args):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}"
-        monkeypatch.setattr(setup_mnist, "MIRRORS", (f"{address}/bad/", f"{address}/good/"))
-        yield root
-        server.shutdown()
+        (tmp_path / "served" / name).mkdir()
+    monkeypatch.setattr(setup_mnist, "MIRRORS", (f"{server}/bad/", f"{server}/good/"))
+    return tmp_path / "served"
 
 
 @pytest.mark.parametrize(
