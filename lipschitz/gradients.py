@@ -73,14 +73,11 @@ def slices(batch: np.ndarray) -> list[np.ndarray]:
 def _norms(vectors: tf.Tensor) -> tf.Tensor:
     """L2, L1 and L-infinity norms (B, 3) of vectors (B, n)."""
     size = tf.abs(vectors)
-    return tf.stack(
-        [
-            tf.sqrt(tf.reduce_sum(tf.square(vectors), axis=1)),
-            tf.reduce_sum(size, axis=1),
-            tf.reduce_max(size, axis=1),
-        ],
-        axis=1,
-    )
+    largest = tf.reduce_max(size, axis=1)
+    # squares of the vector itself would vanish below 1e-19, and be infinite above 1e19
+    squares = tf.square(tf.math.divide_no_nan(vectors, largest[:, None]))
+    l2 = largest * tf.sqrt(tf.reduce_sum(squares, axis=1))
+    return tf.stack([l2, tf.reduce_sum(size, axis=1), largest], axis=1)
 
 
 def _slopes(x: tf.Tensor, margins: tf.Tensor) -> tf.Tensor:

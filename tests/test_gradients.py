@@ -65,6 +65,16 @@ def test_slopes_of_pairs_against_numpy(batch):
     np.testing.assert_allclose(found[:, :3], gradient_maxima(model)(batch, weights), rtol=1e-6)
 
 
+@pytest.mark.parametrize("scale", [1e-25, 1e25])
+def test_tiny_and_huge_gradients_have_their_norm(scale):
+    w = np.array([3, -4], np.float32) * np.float32(scale)
+    maxima = gradient_maxima(
+        lambda x: tf.stack([x[:, 0, :, 0] @ w[:, None], x[:, 0, :1, 0] * 0], 1)[..., 0]
+    )
+    found = maxima(np.zeros((2, 1, 2, 1), np.float32), margin_weights(2, 0, [1]))
+    np.testing.assert_allclose(found, [[5 * scale, 7 * scale, 4 * scale]], rtol=1e-5)
+
+
 def test_equal_samples_have_no_slope():
     model = two_layer(28, 1)
     found = gradient_maxima(model, slopes=True)(
