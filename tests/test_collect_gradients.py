@@ -182,6 +182,71 @@ def test_a_folder_that_cannot_be_made_is_said_before_sampling(workplace):
     assert "[STATS]" not in done.stdout
 
 
+def test_images_and_targets_come_from_a_file(workplace):
+    """Rows -f 1 -n 3: the images 7 and 3, whose targets are those named."""
+    (workplace / "ids.txt").write_text("id\ttarget\n5\t3\n7\t2\n3\t8\n7\t4\n")
+    common = "-d digits -m 2-layer -i 1 -b 32 -N 32 --ids ids.txt -f 1 -n 3"
+    done = collect(workplace, common)
+    assert done.returncode == 0, done.stderr
+    seven, three = lines(done.stdout, "[DATAGEN]")
+    assert "true_id = 7" in seven
+    assert seven.endswith("seq = [2, 4], info = ['user', 'user']")
+    assert "true_id = 3" in three
+    names = [line.rpartition("/")[2].split("_") for line in lines(done.stdout, "saved to")]
+    assert [(name[2], *name[4:6]) for name in names] == [
+        ("7", "2", "user"),
+        ("7", "4", "user"),
+        ("3", "8", "user"),
+    ]
+    usual = collect(workplace, common + " --target_type 5")
+    assert all(line.endswith("['least', 'top2']") for line in lines(usual.stdout, "[DATAGEN]"))
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("257\t1", "no image 257, there are 257 images"),
+        ("0\t10", "target 10 of image 0: give a class below 10 other than its own, 0"),
+        ("0\t0", "target 0 of image 0: give a class below 10 other than its own, 0"),
+    ],
+)
+def test_a_file_that_names_what_there_is_not_is_one_line(workplace, row, message):
+    (workplace / "ids.txt").write_text(f"id\ttarget\n{row}\n")
+    done = collect(workplace, "-d digits -m 2-layer --ids ids.txt")
+    assert done.returncode == 2
+    assert message in done.stderr.splitlines()[-1]
+
+
+def test_slopes_are_saved_and_scored(workplace):
+    done = collect(workplace, "-d digits -m 2-layer -i 20 -b 64 -N 64 --compute_slope")
+    second = lines(done.stdout, "[STATS][L2]")[0]
+    names = re.findall(r"(\w+) = ", second)
+    assert names[4:] == ["L2", "L1", "Linf", "G2", "G1", "Ginf"]
+    bound = lines(done.stdout, "[STATS][L1] bnd_L2_max")[0]
+    contents = loadmat(next(workplace.rglob("slope/*_least_*")), squeeze_me=True)
+    g = float(contents["g_x0"])
+    assert f"bnd_L1_max = {g / contents['Li_max'].max():.5g}" in bound  # the dual norm
+    scored = run("clever.py", "lipschitz_mat", "--use_slope", "--method", "maxsamp", cwd=workplace)
+    assert f"bnd_norm = i, bnd = {g / contents['L1_max'].max():.5g}" in scored.stdout
+
+
+def test_second_order_is_saved_and_scored(workplace):
+    done = collect(workplace, "-d digits -m 2-layer -i 3 -b 32 -N 32 --order 2 --target_type 1")
+    assert done.returncode == 0, done.stderr
+    path = next(workplace.rglob("*_order2.mat"))
+    contents = loadmat(path, squeeze_me=True)
+    keys = "H2_max pred g_x0 id true_label target_label info args path g_x0_grad_2_norm"
+    assert set(keys.split()) == {key for key in contents if not key.startswith("__")}
+    g, a = float(contents["g_x0"]), float(contents["g_x0_grad_2_norm"])
+    H = np.abs(contents["H2_max"]).max()
+    score = (-a + np.sqrt(a**2 + 2 * g * H)) / H
+    assert f"[STATS][L1] bnd_H2_max = {score:.5g}" in done.stdout
+    assert re.search(r"\[L2\] loop = 2, .*, H2 = -[\d.]+$", done.stdout, re.MULTILINE)
+    scored = run("clever.py", "lipschitz_mat", "--method", "maxsamp", cwd=workplace)
+    assert f"top2_clever_L2 = {score:.5g}" in scored.stdout
+    assert "clever_L1" not in scored.stdout
+
+
 def test_fewer_images_than_asked_are_said(workplace):
     done = collect(workplace, "-d digits -m 2-layer -i 1 -f 255 -n 3 --target_type 1")
     assert "--numimg 3: there are 2 test images from 255 on" in done.stdout

@@ -1,12 +1,15 @@
 """Which networks have a Hessian that is zero."""
 
+import numpy as np
 import pytest
 
+from lipschitz import frozen_graph
 from lipschitz.activations import ACTIVATIONS, bounded_relu
 from lipschitz.errors import InputError
 from lipschitz.networks import keras_network, mlp, seven_layer, two_layer
 from lipschitz.piecewise_linear import check_curved, is_piecewise_linear
-from lipschitz.tensorflow import keras
+from lipschitz.preprocessing import doubled
+from lipschitz.tensorflow import keras, tf
 
 BENT = ("relu", "hard_sigmoid")
 
@@ -36,6 +39,19 @@ def test_deep_relu_networks_are_piecewise_linear(name):
     assert judged(
         build(weights=None, classifier_activation=None, input_shape=(32, 32, 3), **settings)
     )
+
+
+@pytest.mark.parametrize(("bend", "expected"), [(tf.nn.relu, True), (tf.tanh, False)])
+def test_frozen_graphs_are_judged_by_their_operations(tmp_path, bend, expected):
+    graph = tf.Graph()
+    with graph.as_default():
+        x = tf.compat.v1.placeholder(tf.float32, (None, 4, 4, 3), "input")
+        kernel = np.ones((3, 3, 3, 5), np.float32)
+        hidden = bend(tf.nn.conv2d(x, kernel, 1, "VALID") / 7)
+        tf.tanh(tf.reduce_mean(hidden, (1, 2), name="logits"), name="after_the_logits")
+    (tmp_path / "net.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    network = frozen_graph.load(tmp_path / "net.pb", 4, 5, "input:0", "logits:0", "", doubled)
+    assert is_piecewise_linear(network.graph()) == expected
 
 
 def test_a_product_of_two_linear_maps_is_curved():
