@@ -4,6 +4,7 @@ import http.server
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -67,6 +68,14 @@ def mnist_data():
     if not folder.is_dir():
         pytest.skip("MNIST is not here")
     return folder
+
+
+@pytest.fixture
+def ctrl_c():
+    """What a test starts answers Ctrl-C, also where the tests run in the background."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
 
 
 @pytest.fixture

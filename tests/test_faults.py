@@ -38,10 +38,8 @@ def processes_of(workplace):
 
 
 @pytest.fixture
-def start(workplace):
+def start(workplace, ctrl_c):
     before = set(os.listdir("/dev/shm"))
-    # a test run in the background ignores Ctrl-C, and what it starts would too
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, ROOT / "collect_gradients.py", *ARGUMENTS.split()],
         cwd=workplace,
@@ -50,7 +48,6 @@ def start(workplace):
         text=True,
         start_new_session=True,
     )
-    signal.signal(signal.SIGINT, handler)
     yield workplace, process
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)

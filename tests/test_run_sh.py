@@ -147,7 +147,7 @@ def test_wrong_arguments_are_answered_with_the_usage(tmp_path, arguments, messag
     assert not list(tmp_path.iterdir())
 
 
-def test_ctrl_c_ends_it_and_what_runs(workplace):
+def test_ctrl_c_ends_it_and_what_runs(workplace, ctrl_c):
     process = subprocess.Popen(
         [RUN, *map(str, TINY[:3]), "1000000", *map(str, TINY[4:])],
         cwd=workplace,

@@ -1,50 +1,52 @@
 """What train_nlayer.py trains, the sampler finds without moving a file."""
 
+import sys
+
 import pytest
 
+import collect_gradients
+import train_nlayer
+from lipschitz.errors import InputError
 from tests.conftest import lines, run
 
 
-def collect(folder, *args):
-    return run(
-        "collect_gradients.py", "-d", "digits", "-i", 1, "-b", 32, "-N", 32, *args, cwd=folder
-    )
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys):
+    """Run a command in an empty folder; what it prints."""
+    monkeypatch.chdir(tmp_path)
+
+    def run_here(module, arguments):
+        monkeypatch.setattr(sys, "argv", [f"{module.__name__}.py", *arguments.split()])
+        module.main()
+        return capsys.readouterr().out
+
+    return run_here
 
 
-def test_an_mlp_is_found_by_its_numbers(tmp_path):
-    trained = run("train_nlayer.py", "--model", "digits", "--activation", "arctan", "--epochs", 15,
-                  "--optimizer", "adam", 48, 48, cwd=tmp_path)  # fmt: skip
-    assert trained.returncode == 0, trained.stderr
-    assert "saved models/digits_mlp_3layer_arctan_48.keras: 9" in trained.stdout  # 90 % and more
-    first = collect(tmp_path, "-m", "3,48,arctan")
-    assert first.returncode == 0, first.stderr
-    second = collect(tmp_path, "-m", "3,48,arctan", "--order", 2, "--target_type", 1)
-    assert second.returncode == 0, second.stderr
-    assert len(lines(second.stdout, "[STATS][L1] g_x0 = ")) == 1
-    again = run(
-        "train_nlayer.py", "--model", "digits", "--activation", "arctan", 48, 48, cwd=tmp_path
-    )
-    assert again.returncode == 2
-    assert "models/digits_mlp_3layer_arctan_48.keras exists: --overwrite" in again.stderr
+COLLECT = "-d digits -i 1 -b 32 -N 32 --numimg 5"
 
 
-def test_a_cnn_is_found_by_its_activation(tmp_path):
-    trained = run("train_nlayer.py", "--model", "digits", "--modeltype", "cnn", "--activation",
-                  "tanh", "--epochs", 1, "--optimizer", "adam", cwd=tmp_path)  # fmt: skip
-    assert trained.returncode == 0, trained.stderr
+def test_an_mlp_is_found_by_its_numbers(command):
+    train = "--model digits --activation arctan --optimizer adam --epochs 15 48 48"
+    printed = command(train_nlayer, train)
+    assert "saved models/digits_mlp_3layer_arctan_48.keras: 9" in printed  # 90 % and more
+    printed = command(collect_gradients, f"{COLLECT} -m 3,48,arctan --order 2 --target_type 1")
+    assert len(lines(printed, "[STATS][L1] bnd_H2_max = ")) >= 4
+    with pytest.raises(InputError, match=r"digits_mlp_3layer_arctan_48.keras exists: --overwrite"):
+        command(train_nlayer, train)
+
+
+def test_a_cnn_is_found_by_its_activation(command, tmp_path):
+    command(train_nlayer, "--model digits --modeltype cnn --activation tanh --epochs 1 --lr 0.05")
     assert (tmp_path / "models" / "digits_cnn_7layer_tanh.keras").exists()
-    done = collect(tmp_path, "--activation", "tanh", "--numimg", 5)
-    assert done.returncode == 0, done.stderr
-    assert "_tanh_order1.mat" in lines(done.stdout, "saved to")[0]
+    printed = command(collect_gradients, f"{COLLECT} --activation tanh")
+    assert "_tanh_order1.mat" in lines(printed, "saved to")[0]
 
 
-def test_modelfile_replaces_the_whole_path(tmp_path):
-    done = run("train_nlayer.py", "--model", "digits", "--modelfile", "mine/net", "--epochs", 1, 4,
-               cwd=tmp_path)  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.keras")] == [
-        "mine/net.keras"
-    ]
+def test_modelfile_replaces_the_whole_path(command, tmp_path):
+    command(train_nlayer, "--model digits --modelfile mine/net --epochs 1 4")
+    assert [path.name for path in tmp_path.rglob("*.keras")] == ["net.keras"]
+    assert (tmp_path / "mine" / "net.keras").exists()
 
 
 @pytest.mark.parametrize(

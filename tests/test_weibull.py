@@ -142,7 +142,10 @@ def nelder_mead(z, reg):
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize(("reg", "arrays"), [(SHAPE_REG, 50), (0.0, 10)])
+@pytest.mark.parametrize(
+    ("reg", "arrays"),
+    [(SHAPE_REG, 15), (0.0, 10), pytest.param(SHAPE_REG, 100, marks=pytest.mark.slow)],
+)
 def test_no_nelder_mead_run_ends_lower(reg, arrays):
     """On random arrays the fit is never above the best interior end by more than 1e-6."""
     rng = np.random.default_rng(2018)
