@@ -13,7 +13,7 @@ from lipschitz.architecture import NAMES, Architecture, Family
 from lipschitz.dataset import DataSet
 from lipschitz.errors import InputError
 from lipschitz.networks import Network, keras_network
-from lipschitz.photographs import Photographs, first_class
+from lipschitz.photographs import WITH_BACKGROUND, Photographs, first_class
 
 # data sets whose networks are trained here
 TRAINABLE: dict[str, ModuleType] = {
@@ -84,7 +84,7 @@ def printed_shift(dataset: str, network: Network) -> int:
 
 def lowest_label(dataset: str, network: Network) -> int:
     """The smallest label that an image can have: 1 where label 0 is ImageNet's background."""
-    return 1 - printed_shift(dataset, network) if dataset == IMAGENET else 0
+    return int(dataset == IMAGENET and network.num_labels == WITH_BACKGROUND)
 
 
 def _setup(dataset: str) -> ModuleType:

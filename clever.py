@@ -1,6 +1,7 @@
 """Score: fit the maxima in .mat files, take the end points as Lipschitz constants, print scores."""
 
 import argparse
+import contextlib
 import re
 import sys
 from collections import Counter, defaultdict
@@ -59,7 +60,7 @@ def main() -> int:
     """Parse, load, fit, print."""
     args = parse()
     print(vars(args) | {"data_folder": list(map(str, args.data_folder))})
-    paths = find_files(args.data_folder)
+    paths = of_kind(find_files(args.data_folder), args)
     records, unreadable = load(paths, slope=args.use_slope)
     records = select(records, args)
 
@@ -99,6 +100,23 @@ def find_files(places: Iterable[Path]) -> list[Path]:
     return paths
 
 
+def of_kind(paths: list[Path], args: argparse.Namespace) -> list[Path]:
+    """The files whose names are of the order and activation that are asked for."""
+    for option in ("order", "activation"):
+        wanted = getattr(args, option)
+        if not wanted:
+            continue
+        named = {}
+        for path in paths:
+            with contextlib.suppress(matfile.FormatError):
+                named[path] = getattr(matfile.Name.parse(path.name), option)
+        if wanted not in named.values():
+            known = " and ".join(sorted(map(str, set(named.values())))) or "none"
+            raise InputError(f"--{option} {wanted}: there are files of {known}")
+        paths = [path for path, value in named.items() if value == wanted]
+    return paths
+
+
 def load(paths: list[Path], slope: bool) -> tuple[list[Record], int]:
     """Read the files; one that cannot be used is named, counted and skipped."""
     records = []
@@ -114,13 +132,6 @@ def load(paths: list[Path], slope: bool) -> tuple[list[Record], int]:
 
 def select(records: list[Record], args: argparse.Namespace) -> list[Record]:
     """The files of the kind that is asked for, cut to their first `--num_samples` maxima."""
-    for option in ("order", "activation"):
-        wanted = getattr(args, option)
-        there = {getattr(record.name, option) for record in records}
-        if wanted and wanted not in there:
-            raise InputError(f"--{option} {wanted}: there are files of {_listed(there)}")
-        records = [r for r in records if not wanted or getattr(r.name, option) == wanted]
-
     chosen = [r for r in records if r.name.info.startswith(UNTARGETED) == args.untargeted]
     if args.untargeted and not chosen:
         raise InputError("no files of an untargeted run: sample with --target_type 16")
@@ -145,10 +156,6 @@ def first_maxima(records: list[Record], num_samples: int) -> list[Record]:
     if not enough:
         raise InputError(f"no file has {num_samples} maxima: choose a smaller --num_samples")
     return enough
-
-
-def _listed(values: Iterable[object]) -> str:
-    return " and ".join(sorted(map(str, values)))
 
 
 def group(records: list[Record]) -> dict[tuple, list[Record]]:

@@ -174,6 +174,7 @@ def take(there: int, named: list[Named] | None, args: argparse.Namespace) -> lis
         ids = [image.image_id for image in named]
         if max(ids) >= there:
             raise InputError(f"--ids {args.ids}: no image {max(ids)}, there are {there} images")
+        print(f"--ids {args.ids}: {len(ids)} images")
         return ids
     ids = list(range(there))[args.firstimg : args.firstimg + args.numimg]
     if not ids:

@@ -21,6 +21,7 @@ from lipschitz.dataset import DataSet
 from lipschitz.errors import InputError, RunError
 from lipschitz.estimate import Estimate, FirstOrder, SecondOrder
 from lipschitz.gradients import gradient_maxima, logits, margin_weights
+from lipschitz.matfile import GRADIENT_KEYS, SLOPE_KEYS
 from lipschitz.networks import Network
 from lipschitz.piecewise_linear import check_curved
 from lipschitz.sampling import SEED, default_batch_size, samples_drawn
@@ -70,12 +71,13 @@ class EstimateLipschitz(AbstractContextManager):
         self.generator = random.Random(self.seed)
         data = catalogue.data_set(dataset, network, self.generator)
         self.batch_size = batch_size or default_batch_size(dataset)
-        if compute_slope and self.batch_size < 2:
-            raise InputError("--compute_slope takes pairs of samples: --batch_size 2 or more")
+        if compute_slope and self.batch_size % 2:
+            raise InputError("--compute_slope takes pairs of samples: give an even --batch_size")
         values = network.image_size**2 * network.num_channels
         self._workers = Workers(self.nthreads, self.batch_size, values)
         self._network, self._order = network, order
-        self._gradient_maxima = gradient_maxima(network.predict, compute_slope and order == 1)
+        self._slopes = compute_slope and order == 1
+        self._gradient_maxima = gradient_maxima(network.predict, self._slopes)
         if order == 2:
             self._measure, self._merge = hessian_extremes(network.predict), curvature.merge
         else:
@@ -160,24 +162,42 @@ class EstimateLipschitz(AbstractContextManager):
     ) -> list[Estimate]:
         """What was `found` (Niters, targets, columns) for each target."""
         pred = self.logits(x_0[None])[0]
-        g_x0 = [float(margin @ pred) for margin in weights]
-        of_all = [
-            (target, pred, margin, ended, waited)
-            for target, margin in zip(targets, g_x0, strict=True)
+        shared = [
+            {
+                "target_label": target,
+                "pred": pred,
+                "g_x0": float(margin @ pred),
+                "time": ended,
+                "overhead": waited,
+            }
+            for target, margin in zip(targets, weights, strict=True)
         ]
         columns = found.transpose(1, 2, 0)
         if self._order == 1:
-            slopes = columns.shape[1] == 6
-            absent = () if slopes else np.zeros((3, len(found)))
+            keys = [*GRADIENT_KEYS.values(), *SLOPE_KEYS.values()]
+            absent = () if self._slopes else np.zeros((3, len(found)))
             return [
-                FirstOrder(*shared, *maxima, *absent, slopes)
-                for shared, maxima in zip(of_all, columns, strict=True)
+                FirstOrder(
+                    **fields,
+                    **dict(zip(keys, [*maxima, *absent], strict=True)),
+                    with_slopes=self._slopes,
+                )
+                for fields, maxima in zip(shared, columns, strict=True)
             ]
         at_image = self._gradient_maxima(x_0[None].astype(np.float32), weights)
         return [
-            SecondOrder(*shared, H2, samples, int(capped.sum()), int(products.sum()), *norms)
-            for shared, (H2, capped, products), norms in zip(
-                of_all, columns, at_image.tolist(), strict=True
+            SecondOrder(
+                **fields,
+                H2_max=eigenvalues,
+                samples=samples,
+                capped=int(capped.sum()),
+                products=int(products.sum()),
+                g_x0_grad_2_norm=float(l2),
+                g_x0_grad_1_norm=float(l1),
+                g_x0_grad_inf_norm=float(linf),
+            )
+            for fields, (eigenvalues, capped, products), (l2, l1, linf) in zip(
+                shared, columns, at_image, strict=True
             )
         ]
 

@@ -238,7 +238,7 @@ def print_summary(table: pd.DataFrame) -> None:
     """A line for each row, kind and norm."""
     for group in table.itertuples():
         row, kind, norm = group.Index
-        fields = {"info": kind, "bnd_norm": norm, "Nimg": group.images, "bnd_avg": group.mean}
+        fields = {"model": row, "Nimg": group.images, "bnd_avg": group.mean}
         if math.isnan(group.share):
             fits = "fits = none (--method maxsamp)"
         else:
@@ -246,7 +246,7 @@ def print_summary(table: pd.DataFrame) -> None:
                 f"pVal>0.05 & shape<1000 gives Nimg = {group.usable}, "
                 f"bnd_avg = {group.usable_mean:.5g}, useable = {group.share:.1f} %"
             )
-        print(f"{line('', 0, model=row, **fields)}, {fits}")
+        print(f"{line('', 0, **fields)}, {fits}, info = {kind}, bnd_norm = {norm}")
 
 
 def print_latex(title: str, cells: pd.Series, form: str) -> None:

@@ -42,7 +42,7 @@ step() {
 model=$1 modeltype=$2 nsamp=$3 niters=$4 activation=$5 order=$6 target=$7 gpu=${8:-0}
 
 for name in "$model" "$modeltype" "$activation"; do
-    [[ $name =~ ^[^/-][^/]*$ ]] || refuse "'$name' is no name of a model, modeltype or activation"
+    [[ $name =~ ^[^/.-][^/]*$ ]] || refuse "'$name' is no name of a model, modeltype or activation"
 done
 [[ $nsamp =~ ^[1-9][0-9]*$ ]] || refuse "nsamp '$nsamp': give a whole number above 0"
 [[ $niters =~ ^[1-9][0-9]*$ ]] || refuse "niters '$niters': give a whole number above 0"

@@ -1,6 +1,7 @@
 """Train a 7-layer CNN, or an MLP of any depth, with any of the activations."""
 
 import argparse
+import math
 from pathlib import Path
 
 import catalogue
@@ -30,7 +31,7 @@ def parse() -> argparse.Namespace:
     add("--epochs", type=int, default=EPOCHS)
     add("--optimizer", default="sgd", choices=OPTIMIZERS)
     add("--overwrite", action="store_true", help="replace a file that exists")
-    return parser.parse_args()
+    return parser.parse_intermixed_args()
 
 
 def main() -> None:
@@ -52,7 +53,7 @@ def rate(args: argparse.Namespace) -> Rate:
     usual = RATES[args.optimizer]
     initial = usual.initial if args.lr == BY_OPTIMIZER else args.lr
     decay = usual.decay if args.wd == BY_OPTIMIZER else args.wd
-    if not (initial > 0 and decay >= 0):
+    if not (0 < initial < math.inf and 0 <= decay < math.inf):
         raise InputError(
             f"--lr {args.lr:g}, --wd {args.wd:g}: give numbers above 0 (--wd 0 or more)"
         )

@@ -40,7 +40,7 @@ class Family:
 
     def named(self, name: str, activation: str = "relu") -> Architecture | None:
         """The network that `--model_name` means; `activation` is that of "normal"."""
-        if name == "normal" and activation != "relu":
+        if name == "normal" and (activation != "relu" or self._trained_as_cnn()):
             return self.cnn(activation)
         dataset, relu = self.dataset, ACTIVATIONS["relu"]
         seven = f"python3 train_models.py --dataset {dataset} --model_name {name}"
@@ -87,6 +87,10 @@ class Family:
         return Architecture(
             stem, relu.build, f"{relu.train_command} --modelfile {model_file.MODELS / stem}"
         )
+
+    def _trained_as_cnn(self) -> bool:
+        """Whether the ReLU network is there from train_nlayer.py, and from no other."""
+        return not model_file.find(self.dataset) and bool(model_file.find(self.cnn("relu").stem))
 
     @property
     def _images(self) -> tuple[int, int]:

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 
 from lipschitz.gradients import Predict
-from lipschitz.lanczos import smallest_eigenvalues
+from lipschitz.lanczos import MOST_PRODUCTS, smallest_eigenvalues
 from lipschitz.tensorflow import tf
 
 SLICE = 128  # samples whose Lanczos bases are held at once
-EIGENVALUE, CAPPED, PRODUCTS = range(3)  # columns of what a batch gives
+LARGEST_BASIS = 2**28  # values of these bases, whatever the size of the images
 
 
 def hessian_extremes(predict: Predict) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
@@ -49,9 +49,10 @@ def hessian_extremes(predict: Predict) -> Callable[[np.ndarray, np.ndarray], np.
 
     def batch_extremes(batch: np.ndarray, weights: np.ndarray) -> np.ndarray:
         extremes = np.zeros((len(weights), 3))
+        size = max(1, min(SLICE, LARGEST_BASIS // (MOST_PRODUCTS + 1) // batch[0].size))
         for target, row in enumerate(weights):
-            for first in range(0, len(batch), SLICE):
-                found = slice_extremes(batch[first : first + SLICE], row)
+            for first in range(0, len(batch), size):
+                found = slice_extremes(batch[first : first + size], row)
                 extremes[target] = merge(extremes[target], found)
         return extremes
 

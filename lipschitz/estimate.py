@@ -108,9 +108,11 @@ class SecondOrder(Estimate):
             "H2_max": largest,
         }
         score = second_order_score(self.g_x0, self.g_x0_grad_2_norm, largest)
+        flat = [] if largest else ["warning: the Hessian is zero in every sample: no curvature"]
         return [
             line("STATS", 1, **fields),
             line("STATS", 1, bnd_H2_max=score),
+            *flat,
             f"Hessian-vector products a sample: {self.products / self.samples:.1f}; samples that "
             f"met the cap of {MOST_PRODUCTS}: {self.capped} of {self.samples}",
         ]

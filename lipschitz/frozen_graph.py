@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lipschitz import operations
 from lipschitz.errors import InputError, first_line
 from lipschitz.networks import Network
 from lipschitz.preprocessing import Preprocess
@@ -37,13 +38,13 @@ def load(
     graph_def = read(path)
     for tensor in filter(None, (images, logits, shape)):
         _check_tensor(path, graph_def, tensor)
+    _check_operations(path, graph_def)
     try:
         function = _function(graph_def, image_size, num_labels, images, logits, shape, preprocess)
-        _check_frozen(function.graph)
         _try(function, image_size, num_labels)
     except Exception as error:  # TensorFlow has no common class for what can be wrong in a graph
         raise InputError(f"{path} cannot be used: {_reason(error)}") from error
-    return Network(function, lambda: function.graph, image_size, 3, num_labels)
+    return Network(function, image_size, 3, num_labels, graph=lambda: function.graph)
 
 
 def read(path: Path) -> tf.compat.v1.GraphDef:
@@ -129,11 +130,18 @@ def _check_tensor(path: Path, graph_def: tf.compat.v1.GraphDef, tensor: str) -> 
     raise InputError(f"{path} has no tensor {tensor}; of its {len(names)} it has: {listed}")
 
 
-def _check_frozen(graph: tf.Graph) -> None:
-    """Refuse a graph that holds variables: their values are in a checkpoint, not in the file."""
-    for operation in graph.get_operations():
-        if operation.type in ("Variable", "VariableV2", "VarHandleOp"):
-            raise ValueError(f"it is not frozen, {operation.name} is a variable")
+def _check_operations(path: Path, graph_def: tf.compat.v1.GraphDef) -> None:
+    """Refuse what no network needs: a graph can read and write files, and call programs."""
+    if graph_def.library.function:
+        raise InputError(f"{path} is no frozen graph: it defines functions")
+    for node in graph_def.node:
+        if node.op in ("Variable", "VariableV2", "VarHandleOp"):
+            raise InputError(f"{path} is not frozen: {node.name} is a variable")
+        if node.op not in operations.ALL:
+            raise InputError(
+                f"{path} is not run: its {node.name} is a {node.op}, which is none of the "
+                f"operations that networks are known to need (in {Path(operations.__file__).name})"
+            )
 
 
 def _try(

@@ -1,5 +1,6 @@
 """Files that name images, and perhaps target classes: tab separated, `id` and `target`."""
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,14 @@ def read(path: Path, first: int, count: int, with_targets: bool) -> list[Named]:
     """
     columns = ["id", "target"] if with_targets else ["id"]
     try:
-        rows = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+        rows = pd.read_csv(
+            path,
+            sep="\t",
+            dtype=str,
+            keep_default_na=False,
+            quoting=csv.QUOTE_NONE,
+            compression=None,  # whatever the name ends in
+        )
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise InputError(f"--ids {path}: {reason}") from error

@@ -35,11 +35,11 @@ def smallest_eigenvalues(products: Products, start: np.ndarray) -> Smallest:
     basis = np.empty((most + 1, count, n), np.float32)
     basis[0] = start / _norm(start)[:, None]
     tridiagonal = np.zeros((count, most + 1, most + 1))
-    eigenvalues, spent = np.full(count, np.inf), np.zeros(count, int)
+    eigenvalues, spent = np.zeros(count), np.zeros(count, int)
 
     active = np.arange(count)
     for k in range(most):
-        v = basis[: k + 1, active]
+        v = basis[: k + 1] if len(active) == count else basis[: k + 1, active]
         w = products(active, v[k])
         spent[active] += 1
         alpha = np.einsum("bn,bn->b", v[k], w)
@@ -47,6 +47,7 @@ def smallest_eigenvalues(products: Products, start: np.ndarray) -> Smallest:
             w = w - np.einsum("kbn,kb->bn", v, np.einsum("kbn,bn->kb", v, w))
         beta = _norm(w)
         finite = np.isfinite(alpha + beta)
+        eigenvalues[active[~finite]] = np.inf
         active, alpha, beta, w = active[finite], alpha[finite], beta[finite], w[finite]
 
         tridiagonal[active, k, k] = alpha

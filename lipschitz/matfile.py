@@ -130,6 +130,8 @@ def load(path: Path, slope: bool = False) -> Record:
         maxima = {norm: _maxima(contents, key) for norm, key in keys.items()}
         if slope and not any(x.any() for x in maxima.values()):
             raise FormatError("it holds no slopes: score it without --use_slope")
+        if name.order == 2 and _scalar(contents, "g_x0") < 0:
+            raise FormatError("its g_x0 is below 0: the image was not classified correctly")
         return Record(
             path=path,
             name=name,

@@ -22,6 +22,8 @@ EXTENSION = ".keras"
 
 def with_extension(path: Path) -> Path:
     """The path of a file in the current format."""
+    if not path.name:
+        raise InputError(f"{path} is a folder: name a file")
     return path if path.suffix == EXTENSION else path.with_name(path.name + EXTENSION)
 
 
@@ -60,7 +62,7 @@ def load(path: Path, build: Callable[[], keras.Model]) -> keras.Model:
 
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except Exception as error:  # Keras has no common class for what can be wrong in a file
         raise InputError(f"{path} is not a Keras model: {first_line(error)}") from error
     shapes = (model.input_shape, model.output_shape)
     if shapes != (expected.input_shape, expected.output_shape):

@@ -19,29 +19,25 @@ class Network:
     """What the sampler asks of a network.
 
     `predict` maps images (B, H, W, C), float32 in [-0.5, 0.5], to logits (B, num_labels).
-    `graph` gives the TensorFlow graph of `predict`; the images are its first input.
+    `graph`, where a call of `predict` hides its operations, gives the TensorFlow graph that has
+    them; the images are its first input.
     """
 
     predict: Callable[[tf.Tensor], tf.Tensor]
-    graph: Callable[[], tf.Graph]
     image_size: int
     num_channels: int
     num_labels: int
+    graph: Callable[[], tf.Graph] | None = None
 
 
 def keras_network(model: keras.Model) -> Network:
     """A Keras model that gives logits, as a network."""
-    from lipschitz.tensorflow import tf
 
     def predict(x: tf.Tensor) -> tf.Tensor:
         return model(x, training=False)
 
-    def graph() -> tf.Graph:
-        images = tf.TensorSpec((None, *model.input_shape[1:]))
-        return tf.function(predict).get_concrete_function(images).graph
-
     _, image_size, _, num_channels = model.input_shape
-    return Network(predict, graph, image_size, num_channels, model.output_shape[-1])
+    return Network(predict, image_size, num_channels, model.output_shape[-1])
 
 
 def two_layer(image_size: int, num_channels: int) -> keras.Model:

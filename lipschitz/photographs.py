@@ -22,6 +22,7 @@ from lipschitz.errors import InputError, first_line
 
 FOLDER = Path("../imagenetdata/imgs")
 FOLDER_VARIABLE = "CLEVER_IMAGENET"  # names another folder
+WITHOUT_BACKGROUND, WITH_BACKGROUND = 1000, 1001  # classes of ImageNet's networks
 LARGEST_NUMBER = 1000  # of photographs in the data set
 FORMATS = ("JPEG", "PNG")
 GREY_OR_RGB = ("L", "RGB")
@@ -58,7 +59,7 @@ class Photographs:
 
 def first_class(num_labels: int) -> int:
     """The CLASS that is a network's label 0: one of 1000 labels lacks the background."""
-    return 1 if num_labels == 1000 else 0
+    return 1 if num_labels == WITHOUT_BACKGROUND else 0
 
 
 def folder() -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lipschitz.errors import InputError
+from lipschitz.operations import MULTILINEAR, PIECEWISE_LINEAR, QUOTIENTS
 
 if TYPE_CHECKING:
     from lipschitz.networks import Network
@@ -12,40 +13,22 @@ if TYPE_CHECKING:
 
 SMOOTH_ACTIVATIONS = ("tanh", "sigmoid", "softplus", "arctan", "elu", "2-layer's own")
 
-# Operations that are piecewise linear in all their arguments together.
-PIECEWISE_LINEAR = frozenset(
-    """
-    Add AddN AddV2 AvgPool BatchToSpaceND BiasAdd BroadcastTo Cast ClipByValue ConcatV2
-    DepthToSpace ExpandDims GatherV2 Identity IdentityN LeakyRelu Max MaxPool Maximum Mean Min
-    Minimum MirrorPad Neg Pack Pad PadV2 Relu Relu6 Reshape ResizeBilinear ResizeNearestNeighbor
-    ReverseV2 Shape Slice SpaceToBatchND SpaceToDepth Split SplitV Squeeze StopGradient
-    StridedSlice Sub Sum Tile Transpose Unpack
-    """.split()  # noqa: SIM905
-)
-# Operations that are linear in each argument while the others are constant.
-MULTILINEAR = frozenset(
-    """
-    BatchMatMulV2 Conv2D DepthwiseConv2dNative Einsum FusedBatchNorm FusedBatchNormV2
-    FusedBatchNormV3 MatMul Mul
-    """.split()  # noqa: SIM905
-)
-QUOTIENTS = frozenset(["Div", "RealDiv"])  # linear in the numerator
-
 
 def check_curved(network: Network) -> None:
     """Raise InputError where second-order scores mean nothing: the Hessian is zero."""
-    if is_piecewise_linear(network.graph()):
+    if is_piecewise_linear(network):
         raise InputError(
             "--order 2: this network is piecewise linear (ReLU, bounded ReLU, hard_sigmoid), so "
             f"its Hessian is zero; activations that work: {', '.join(SMOOTH_ACTIVATIONS)}"
         )
 
 
-def is_piecewise_linear(graph: tf.Graph) -> bool:
-    """Whether the first input of a graph meets piecewise linear operations alone.
+def is_piecewise_linear(network: Network) -> bool:
+    """Whether images meet piecewise linear operations alone on their way to the logits.
 
-    An operation that is not known here counts as curved.
+    An operation that is not known counts as curved.
     """
+    graph = _graph(network)
     depends = {graph.inputs[0].ref()}  # tensors that change with the images
     for operation in graph.get_operations():
         changing = [tensor.ref() in depends for tensor in operation.inputs]
@@ -60,3 +43,14 @@ def is_piecewise_linear(graph: tf.Graph) -> bool:
             return False
         depends.update(tensor.ref() for tensor in operation.outputs)
     return True
+
+
+def _graph(network: Network) -> tf.Graph:
+    """The network's own graph where it has one, or that of a call; images are its first input."""
+    if getattr(network, "graph", None):
+        return network.graph()
+    from lipschitz.tensorflow import tf
+
+    size = network.image_size
+    images = tf.TensorSpec((None, size, size, network.num_channels))
+    return tf.function(network.predict).get_concrete_function(images).graph

@@ -69,8 +69,9 @@ def _random_class(
     generator: random.Random, lowest: int, num_labels: int, taken: set[int]
 ) -> int | None:
     """A class other than those taken, drawn until it is none of them; None where all are."""
-    while len(taken) < num_labels:
+    free = set(range(lowest, num_labels)) - taken
+    while free:
         drawn = generator.randint(lowest, lowest + num_labels - 1)
-        if drawn < num_labels and drawn not in taken:
+        if drawn in free:
             return drawn
     return None

@@ -43,6 +43,15 @@ def test_an_old_file_comes_before_what_is_trained_now(tmp_path, monkeypatch):
     assert FAMILY.named("3,64,tanh").stem == "cifar_3layer_relu_64_tanh"
 
 
+def test_the_relu_cnn_of_train_nlayer_is_found_where_there_is_no_other(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "cifar_cnn_7layer_relu.keras").touch()
+    assert FAMILY.named("normal").stem == "cifar_cnn_7layer_relu"
+    (tmp_path / "models" / "cifar.keras").touch()
+    assert FAMILY.named("normal").stem == "cifar"
+
+
 def test_the_normal_network_has_the_published_shapes():
     shapes = [tuple(weight.shape) for weight in FAMILY.named("normal").build().weights]
     assert shapes[::2] == [

@@ -65,6 +65,8 @@ def test_orders_are_scored_apart_or_one_is_chosen(normal, tmp_path):
     for option, value in (("--order", 1), ("--activation", "relu")):
         chosen = run("clever.py", normal, option, value, cwd=tmp_path)
         assert l0(chosen.stdout) == l0(alone.stdout)
+    slope = run("clever.py", normal, "--order", 1, "--use_slope", cwd=tmp_path)
+    assert "order2.mat" not in slope.stderr
     tanh = run("clever.py", normal, "--activation", "tanh", cwd=tmp_path)
     assert l0(tanh.stdout)["least"] == {"least_clever_L2": 3.9464}
 

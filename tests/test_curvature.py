@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-import catalogue
 import setup_digits
+from lipschitz import model_file
 from lipschitz.ball import ball
 from lipschitz.curvature import hessian_extremes, merge
 from lipschitz.gradients import margin_weights
@@ -13,11 +13,10 @@ from lipschitz.worker import Batch, Neighbourhood, draw
 
 
 @pytest.fixture(scope="module")
-def network(digits_folder):
+def model(digits_folder):
     """The trained 2-layer digits network."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(digits_folder)
-        return catalogue.network("digits", "2-layer")
+    path = digits_folder / "models" / "digits_2layer.keras"
+    return model_file.load(path, setup_digits.FAMILY.named("2-layer").build)
 
 
 @pytest.fixture(scope="module")
@@ -29,29 +28,28 @@ def samples():
     return out.reshape(-1, 28, 28, 1)
 
 
-def hessians(network, samples, weights):
+def hessians(model, samples, weights):
     """(B, 784, 784): W1 diag(10 s (1 - s) W2 w) W1^T, for softplus(10 h) / 10 has slope s(10 h)."""
-    model = network.predict.__closure__[0].cell_contents
     w1, b1, w2, _ = (np.float64(weight) for weight in model.get_weights())
     s = 1 / (1 + np.exp(-10 * (samples.reshape(len(samples), -1) @ w1 + b1)))
     return np.stack([w1 * (10 * row * (1 - row) * (w2 @ weights)) @ w1.T for row in s])
 
 
-def test_eigenvalues_are_those_of_full_hessians(network, samples):
+def test_eigenvalues_are_those_of_full_hessians(model, samples):
     weights = margin_weights(10, 0, [1, 7])
-    measure = hessian_extremes(network.predict)
+    measure = hessian_extremes(model)
     for sample in samples:
         found = measure(sample[None], weights)
         for (eigenvalue, capped, _), w in zip(found, weights, strict=True):
-            true = np.linalg.eigvalsh(hessians(network, sample[None], w)[0])[0]
+            true = np.linalg.eigvalsh(hessians(model, sample[None], w)[0])[0]
             assert eigenvalue == pytest.approx(true, rel=1e-3)
             assert capped == 0
 
 
-def test_a_batch_gives_the_one_largest_in_magnitude(network, samples):
+def test_a_batch_gives_the_one_largest_in_magnitude(model, samples):
     weights = margin_weights(10, 0, [4])
-    smallest = np.linalg.eigvalsh(hessians(network, samples, weights[0]))[:, 0]
-    ((eigenvalue, _, products),) = hessian_extremes(network.predict)(samples, weights)
+    smallest = np.linalg.eigvalsh(hessians(model, samples, weights[0]))[:, 0]
+    ((eigenvalue, _, products),) = hessian_extremes(model)(samples, weights)
     assert eigenvalue == pytest.approx(smallest[np.abs(smallest).argmax()], rel=1e-3)
     assert len(samples) < products < 60 * len(samples)
 

@@ -201,6 +201,18 @@ def test_a_graph_that_needs_more_than_images_is_refused(tmp_path):
         load(tmp_path / "keep.pb", shape="")
 
 
+def test_a_graph_that_would_write_a_file_is_not_run(tmp_path):
+    graph = tf.Graph()
+    with graph.as_default():
+        x = tf.compat.v1.placeholder(tf.float32, (None, SIZE, SIZE, 3), "input")
+        with tf.control_dependencies([tf.io.write_file(str(tmp_path / "escaped"), "x")]):
+            tf.matmul(tf.reduce_mean(x, (1, 2)), WEIGHTS, name="logits")
+    (tmp_path / "evil.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    with pytest.raises(InputError, match=r"evil.pb is not run: its WriteFile is a WriteFile"):
+        load(tmp_path / "evil.pb", "logits:0", shape="")
+    assert not (tmp_path / "escaped").exists()
+
+
 def test_a_graph_with_variables_is_refused(tmp_path):
     graph = tf.Graph()
     with graph.as_default():
@@ -208,5 +220,5 @@ def test_a_graph_with_variables_is_refused(tmp_path):
         weights = tf.compat.v1.get_variable("w", initializer=WEIGHTS, use_resource=False)
         tf.matmul(tf.reduce_mean(x, (1, 2)), weights, name="net/logits")
     (tmp_path / "checkpoint.pb").write_bytes(graph.as_graph_def().SerializeToString())
-    with pytest.raises(InputError, match="not frozen, w is a variable"):
+    with pytest.raises(InputError, match="is not frozen: w is a variable"):
         load(tmp_path / "checkpoint.pb", shape="")

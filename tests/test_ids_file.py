@@ -31,6 +31,12 @@ def test_targets_are_left_where_they_are_not_asked_for(file):
     assert read(file, 0, 2, with_targets=False) == [Named(5, []), Named(7, [])]
 
 
+def test_quotes_are_characters_like_others(tmp_path):
+    (tmp_path / "ids.xz").write_text('id\tnote\n3\t"open\n5\tb\n9\t"c"\n')
+    found = read(tmp_path / "ids.xz", 0, 9, with_targets=False)
+    assert [named.image_id for named in found] == [3, 5, 9]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -81,6 +81,21 @@ def test_what_does_not_converge_is_counted():
     assert set(result.products) == {MOST_PRODUCTS}
 
 
+def test_a_late_product_that_is_not_finite_spoils_its_matrix_alone():
+    matrices, calls = wigner(80).astype(np.float32), []
+
+    def products(active, v):
+        calls.append(active)
+        found = np.einsum("bij,bj->bi", matrices[active], v)
+        found[active == 5] += np.inf if len(calls) > 3 else 0
+        return found
+
+    start = np.ones((COUNT, 80), np.float32)
+    result = smallest_eigenvalues(products, start)
+    assert np.flatnonzero(np.isinf(result.eigenvalues)).tolist() == [5]
+    assert result.products[5] == 4
+
+
 def test_products_that_are_not_finite_spoil_their_matrix_alone():
     matrices = wigner(50)
     matrices[3, 2, 2] = np.nan

@@ -88,6 +88,15 @@ def test_a_file_that_is_no_model_is_named(tmp_path, name, content):
         model_file.load(tmp_path / name, build_two_layer)
 
 
+def test_a_model_with_a_flipped_byte_is_named(tmp_path):
+    model_file.save(build_two_layer(), tmp_path / "net.keras")
+    content = bytearray((tmp_path / "net.keras").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "net.keras").write_bytes(content)
+    with pytest.raises(InputError, match=r"net.keras is not a Keras model: .*CRC"):
+        model_file.load(tmp_path / "net.keras", build_two_layer)
+
+
 def test_the_model_of_another_network_is_named(tmp_path, models_of_2018):
     with pytest.raises(InputError, match="holds another network"):
         model_file.load(models_of_2018 / "mnist", build_two_layer)

@@ -15,7 +15,7 @@ BENT = ("relu", "hard_sigmoid")
 
 
 def judged(model):
-    return is_piecewise_linear(keras_network(model).graph())
+    return is_piecewise_linear(keras_network(model))
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -51,7 +51,28 @@ def test_frozen_graphs_are_judged_by_their_operations(tmp_path, bend, expected):
         tf.tanh(tf.reduce_mean(hidden, (1, 2), name="logits"), name="after_the_logits")
     (tmp_path / "net.pb").write_bytes(graph.as_graph_def().SerializeToString())
     network = frozen_graph.load(tmp_path / "net.pb", 4, 5, "input:0", "logits:0", "", doubled)
-    assert is_piecewise_linear(network.graph()) == expected
+    assert is_piecewise_linear(network) == expected
+
+
+def test_a_bent_line_made_of_absolute_values_is_piecewise_linear():
+    """As TensorFlow 1 layers wrote a parametric ReLU."""
+    x = keras.Input((4, 4, 1))
+    h = keras.layers.Dense(3)(keras.layers.Flatten()(x))
+    assert judged(keras.Model(x, keras.ops.relu(h) + 0.125 * (h - keras.ops.abs(h))))
+
+
+def test_a_network_of_ones_own_is_judged_by_a_call():
+    class Mine:
+        image_size, num_channels, num_labels = 4, 1, 3
+
+        @staticmethod
+        def predict(x):
+            return tf.tanh(x[:, 0, :3, 0])
+
+    check_curved(Mine())
+    Mine.predict = staticmethod(lambda x: tf.nn.relu(x[:, 0, :3, 0]))
+    with pytest.raises(InputError, match="piecewise linear"):
+        check_curved(Mine())
 
 
 def test_a_product_of_two_linear_maps_is_curved():

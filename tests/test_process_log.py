@@ -55,16 +55,19 @@ def write(log, *blocks):
 
 
 SUMMARY = re.compile(
-    r"\[L0\] model = (.+), info = (\w+), bnd_norm = (\w), Nimg = (\d+), bnd_avg = ([\d.e+-]+), "
+    r"\[L0\] model = (.+), Nimg = (\d+), bnd_avg = ([\d.e+-]+), "
     r"(?:pVal>0.05 & shape<1000 gives Nimg = (\d+), bnd_avg = (\S+), useable = ([\d.]+) %"
-    r"|fits = none \(--method maxsamp\))"
+    r"|fits = none \(--method maxsamp\)), info = (\w+), bnd_norm = (\w)"
 )
 
 
 def summaries(done):
     """What the [L0] lines say: (number, mean, usable number, usable mean, share) by group."""
     found = [SUMMARY.fullmatch(text).groups() for text in lines(done.stdout, "[L0]")]
-    return {row[:3]: [value and float(value) for value in row[3:]] for row in found}
+    return {
+        (model, kind, norm): [value and float(value) for value in values]
+        for model, *values, kind, norm in found
+    }
 
 
 def rows(done, title):
@@ -102,8 +105,8 @@ def test_the_line_and_the_rows_of_a_model(tmp_path, process):
     assert done.returncode == 0
     assert done.stdout == (
         "".join(
-            f"[L0] model = cifar normal, info = least, bnd_norm = {norm}, Nimg = 5, bnd_avg = 4.8, "
-            "pVal>0.05 & shape<1000 gives Nimg = 2, bnd_avg = 1.5, useable = 40.0 %\n"
+            "[L0] model = cifar normal, Nimg = 5, bnd_avg = 4.8, pVal>0.05 & shape<1000 gives "
+            f"Nimg = 2, bnd_avg = 1.5, useable = 40.0 %, info = least, bnd_norm = {norm}\n"
             for norm in "12i"
         )
         + "\n% bounds: mean over the usable fits\n% model & least 2 & least i &\n"

@@ -96,6 +96,14 @@ def test_random_classes_start_above_the_background():
     assert drawn == expected
 
 
+def test_where_no_class_above_the_background_is_free_none_is_drawn():
+    logits = np.array([[0.0, 3, 1, 2]])
+    (image,) = choose([0], logits, np.eye(4)[[1]], 15, random.Random(1), lowest_random=1)
+    assert image.info == ["least", "top2", "random"]  # 0, 3 and 2
+    (image,) = choose([0], logits[:, ::-1], np.eye(4)[[2]], 15, random.Random(1), lowest_random=1)
+    assert image.targets[:2] == [3, 0]
+
+
 def test_targets_of_the_user_take_the_place_of_all_others():
     """No class is drawn for them, and a wrong image has none."""
     generator = random.Random(1)

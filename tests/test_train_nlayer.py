@@ -56,7 +56,9 @@ def test_modelfile_replaces_the_whole_path(command, tmp_path):
         ("--model digits 0", "an MLP needs the sizes of its hidden layers, 1 or more"),
         ("--model digits --modeltype cnn 20", "layer sizes [20] are for --modeltype mlp"),
         ("--model digits --lr 0 20", "--lr 0, --wd -1: give numbers above 0"),
-        ("--model digits --epochs 0 20", "--epochs 0: train for 1 epoch or more"),
+        ("--model digits --lr inf 20", "--lr inf, --wd -1: give numbers above 0"),
+        ("--model digits --modelfile . 20", ". is a folder: name a file"),
+        ("--model digits 20 --epochs 0 20", "--epochs 0: train for 1 epoch or more"),
     ],
 )
 def test_bad_input_gets_one_line(tmp_path, arguments, message):
