@@ -23,6 +23,7 @@ from lipschitz.ids_file import Named
 from lipschitz.lines import line
 from lipschitz.sampling import BATCH_SIZE, IMAGENET_BATCH_SIZE, SEED, samples_drawn
 from lipschitz.targets import ALL, LEAST, RANDOM, TOP2, USER, Chosen, choose
+from lipschitz.workers import MOST_PER_CORE, cores
 
 if TYPE_CHECKING:
     from estimate_gradient_norm import EstimateLipschitz
@@ -104,6 +105,8 @@ def check(args: argparse.Namespace) -> None:
             raise InputError(f"--{name} {getattr(args, name)}: choose from {choices}")
     if args.compute_slope and args.order == 2:
         raise InputError("--compute_slope: slopes are of first order, leave --order 2 out")
+    if args.nthreads > MOST_PER_CORE * cores():
+        raise InputError(f"--nthreads {args.nthreads}: there are {cores()} cores")
     if args.seed >= 2**63:
         raise InputError(f"--seed {args.seed}: give a number below 2^63")
     kinds = TOP2 | RANDOM | LEAST | ALL | (USER if args.ids else 0)

@@ -20,13 +20,20 @@ ROOT = Path(__file__).resolve().parent.parent
 START = "from lipschitz.worker import main; main()"
 
 
-def default_count() -> int:
-    """Half the cores that this process may use, at least one."""
+MOST_PER_CORE = 4  # beyond that they only wait for each other
+
+
+def cores() -> int:
+    """The cores that this process may use."""
     try:
-        cores = len(os.sched_getaffinity(0))
+        return len(os.sched_getaffinity(0))
     except AttributeError:  # not on this system
-        cores = os.cpu_count() or 1
-    return max(1, cores // 2)
+        return os.cpu_count() or 1
+
+
+def default_count() -> int:
+    """Half the cores, at least one."""
+    return max(1, cores() // 2)
 
 
 class Workers(AbstractContextManager):

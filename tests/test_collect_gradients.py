@@ -151,6 +151,7 @@ def test_an_untrained_network_is_an_error(tmp_path):
         ("--numimg 0", "--numimg 0: give 1 or more"),
         ("--radius -1", "--radius -1: give a number above 0"),
         ("--radius nan", "--radius nan: give a number above 0"),
+        ("--nthreads 100000", "--nthreads 100000: there are "),
         ("--seed -1", "--seed -1: give 0 or more"),
         ("--seed 99999999999999999999", "give a number below 2^63"),
         ("--target_type -1", "--target_type -1: give a sum of 1, 2 and 4, or 16"),
