@@ -119,15 +119,22 @@ def of_kind(paths: list[Path], args: argparse.Namespace) -> list[Path]:
 
 def load(paths: list[Path], slope: bool) -> tuple[list[Record], int]:
     """Read the files; one that cannot be used is named, counted and skipped."""
-    records = []
+    records, without_slopes, unreadable = [], 0, 0
     for path in paths:
         try:
             records.append(matfile.load(path, slope))
+        except matfile.NoSlopesError:
+            without_slopes += 1
         except matfile.FormatError as error:
             print(f"skipped {path}: {error}", file=sys.stderr)
+            unreadable += 1
+    if without_slopes and not records:
+        raise RunError(f"{without_slopes} files hold no slopes: score them without --use_slope")
     if not records:
         raise RunError("none of the files can be scored")
-    return records, len(paths) - len(records)
+    if without_slopes:
+        print(f"left out {without_slopes} files that hold no slopes")
+    return records, unreadable
 
 
 def select(records: list[Record], args: argparse.Namespace) -> list[Record]:

@@ -105,6 +105,8 @@ def check(args: argparse.Namespace) -> None:
             raise InputError(f"--{name} {getattr(args, name)}: choose from {choices}")
     if args.compute_slope and args.order == 2:
         raise InputError("--compute_slope: slopes are of first order, leave --order 2 out")
+    if args.weights and not Path(args.weights).is_file():
+        raise InputError(f"--weights {args.weights}: no such file")
     if args.nthreads > MOST_PER_CORE * cores():
         raise InputError(f"--nthreads {args.nthreads}: there are {cores()} cores")
     if args.seed >= 2**63:
@@ -160,6 +162,9 @@ def main() -> None:
             )
         )
         print_choice(chosen, catalogue.printed_shift(args.dataset, network))
+        if args.dataset == catalogue.IMAGENET:
+            for image in chosen:
+                print(f"image {image.image_id} is {data.test_data.paths[image.image_id].name}")
         correct = [image for image in chosen if image.correct]
         if not correct:
             raise RunError(

@@ -334,6 +334,8 @@ def main() -> None:
     if args.num_top_predictions < 1:
         raise InputError(f"--num_top_predictions {args.num_top_predictions}: give 1 or more")
     if args.image_file:
+        if not args.image_file.is_file():
+            raise InputError(f"--image_file {args.image_file}: no such file")
         print_predictions(args)
         return
     fetch(args.model_dir)

@@ -45,8 +45,8 @@ def read(path: Path, first: int, count: int, with_targets: bool) -> list[Named]:
         wrong = rows[~rows[column].str.fullmatch(r"\d{1,9}")]
         if len(wrong):
             raise InputError(
-                f"--ids {path}, row {wrong.index[0]}: {column} {wrong[column].iloc[0]!r} is no "
-                "whole number"
+                f"--ids {path}, line {wrong.index[0] + 2}: {column} {wrong[column].iloc[0]!r} is "
+                "not a number of 0 or more"
             )
     if first >= len(rows):
         raise InputError(f"--firstimg {first}: {path} has {len(rows)} rows")

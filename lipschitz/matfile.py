@@ -26,6 +26,10 @@ class FormatError(Exception):
     """A file is not one that sampling wrote; the message says why."""
 
 
+class NoSlopesError(FormatError):
+    """Slopes are asked for, and the file has none."""
+
+
 class Name(NamedTuple):
     """What a file's name says."""
 
@@ -111,7 +115,7 @@ def load(path: Path, slope: bool = False) -> Record:
     if name.order not in (1, 2):
         raise FormatError(f"its order is {name.order}: there are 1 and 2")
     if slope and name.order == 2:
-        raise FormatError("it is of second order and holds no slopes: score it without --use_slope")
+        raise NoSlopesError("it holds no slopes: score it without --use_slope")
     first_order = SLOPE_KEYS if slope else GRADIENT_KEYS
     keys = first_order if name.order == 1 else CURVATURE_KEYS
     try:
@@ -129,7 +133,7 @@ def load(path: Path, slope: bool = False) -> Record:
         )
         maxima = {norm: _maxima(contents, key) for norm, key in keys.items()}
         if slope and not any(x.any() for x in maxima.values()):
-            raise FormatError("it holds no slopes: score it without --use_slope")
+            raise NoSlopesError("it holds no slopes: score it without --use_slope")
         if name.order == 2 and _scalar(contents, "g_x0") < 0:
             raise FormatError("its g_x0 is below 0: the image was not classified correctly")
         return Record(

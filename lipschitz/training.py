@@ -90,7 +90,7 @@ def distil(
     _fit(teacher, data.train, data.validation, recipe, T)
     save(teacher, data, model_file.path_to_save(second))
 
-    print("the student")
+    print("the student (its accuracy here is agreement with the teacher)")
     student = start()
     _fit(student, said_by(teacher, data.train), said_by(teacher, data.validation), recipe, T)
     save(student, data, model_file.path_to_save(architecture.stem))

@@ -319,7 +319,16 @@ def test_bad_input_gets_one_line(tmp_path, arguments, message):
 def test_slopes_that_were_not_sampled_are_said(normal, tmp_path):
     done = run("clever.py", normal, "--use_slope", cwd=tmp_path)
     assert done.returncode == 1
-    assert "it holds no slopes: score it without --use_slope" in done.stderr
+    assert "6 files hold no slopes: score them without --use_slope" in done.stderr
+
+
+def test_files_without_slopes_are_left_out_beside_those_that_have_them(normal, tmp_path):
+    shutil.copytree(GOLDEN / "slope/mnist_2-layer", normal / "slope")
+    done = run("clever.py", normal, "--use_slope", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "left out 6 files that hold no slopes" in done.stdout
+    alone = run("clever.py", GOLDEN / "slope/mnist_2-layer", "--use_slope", cwd=tmp_path)
+    assert l0(done.stdout) == l0(alone.stdout)
 
 
 def test_a_reader_that_goes_away_is_no_traceback():
