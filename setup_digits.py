@@ -6,7 +6,6 @@ The images stand in the repository (uci_digits/README.md gives their source and 
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import zoom
 
 from lipschitz.architecture import Family
 from lipschitz.dataset import DataSet, Images, one_hot
@@ -34,6 +33,8 @@ def load() -> DataSet:
 
 def _read(places: list[int]) -> Images:
     """The images that stand at these places of each cycle."""
+    from scipy.ndimage import zoom  # slow to import, and other data sets need none of it
+
     with np.load(FILE) as file:
         images, labels = file["images"], file["labels"]
     chosen = np.isin(np.arange(len(images)) % CYCLE, places)

@@ -4,8 +4,6 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from lipschitz.errors import InputError
 
 
@@ -22,6 +20,8 @@ def read(path: Path, first: int, count: int, with_targets: bool) -> list[Named]:
 
     Rows of one image are put together. Raises InputError where the file cannot be used.
     """
+    import pandas as pd  # slow to import, and few runs have such a file
+
     columns = ["id", "target"] if with_targets else ["id"]
     try:
         rows = pd.read_csv(

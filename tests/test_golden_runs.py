@@ -49,7 +49,7 @@ def collect(workplace, mnist_data, *args):
     return done.stdout
 
 
-@pytest.mark.parametrize("iterations", [8, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("iterations", [6, pytest.param(50, marks=pytest.mark.slow)])
 def test_the_everyday_commands_on_the_cnn(mnist_workplace, mnist_data, iterations):
     printed = collect(
         mnist_workplace, mnist_data, "--data", "mnist", "--numimg", 2, "-N", 1024, "-i", iterations
@@ -79,7 +79,7 @@ def test_the_everyday_commands_on_the_cnn(mnist_workplace, mnist_data, iteration
         ("reduce", ("--transform", "defend_reduce"), range(1), "defend_reduce"),
     ],
 )
-@pytest.mark.parametrize("iterations", [25, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("iterations", [20, pytest.param(500, marks=pytest.mark.slow)])
 def test_two_layer_runs(
     mnist_workplace, mnist_data, golden, options, images, sub_folder, iterations
 ):
