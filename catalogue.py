@@ -14,6 +14,7 @@ from lipschitz.dataset import DataSet
 from lipschitz.errors import InputError
 from lipschitz.networks import Network, keras_network
 from lipschitz.photographs import WITH_BACKGROUND, Photographs, first_class
+from lipschitz.sampling import BATCH_SIZE, IMAGENET_BATCH_SIZE
 
 # data sets whose networks are trained here
 TRAINABLE: dict[str, ModuleType] = {
@@ -75,6 +76,11 @@ def _model_path(dataset: str, model_name: str, activation: str) -> Path:
             f'{model_file.MODELS / chosen.stem} not found: train it with "{chosen.train_command}"'
         )
     return path
+
+
+def batch_size(dataset: str) -> int:
+    """Samples in a batch, where the user names no number."""
+    return IMAGENET_BATCH_SIZE if dataset == IMAGENET else BATCH_SIZE
 
 
 def printed_shift(dataset: str, network: Network) -> int:

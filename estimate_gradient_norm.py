@@ -24,7 +24,7 @@ from lipschitz.gradients import gradient_maxima, logits, margin_weights
 from lipschitz.matfile import GRADIENT_KEYS, SLOPE_KEYS
 from lipschitz.networks import Network
 from lipschitz.piecewise_linear import check_curved
-from lipschitz.sampling import SEED, default_batch_size, samples_drawn
+from lipschitz.sampling import SEED, samples_drawn
 from lipschitz.worker import Neighbourhood
 from lipschitz.workers import Workers, default_count
 
@@ -70,7 +70,7 @@ class EstimateLipschitz(AbstractContextManager):
             check_curved(network)
         self.generator = random.Random(self.seed)
         data = catalogue.data_set(dataset, network, self.generator)
-        self.batch_size = batch_size or default_batch_size(dataset)
+        self.batch_size = batch_size or catalogue.batch_size(dataset)
         if compute_slope and self.batch_size % 2:
             raise InputError("--compute_slope takes pairs of samples: give an even --batch_size")
         values = network.image_size**2 * network.num_channels

@@ -10,6 +10,7 @@ from lipschitz.lines import line
 from lipschitz.matfile import CURVATURE_KEYS, GRADIENT_KEYS, SLOPE_KEYS
 
 PRINTED_NORMS = {"2": "2", "1": "1", "i": "inf"}
+PRINTED_LETTERS = {"L": SLOPE_KEYS, "G": GRADIENT_KEYS}
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,9 @@ class FirstOrder(Estimate):
 
     def summary_lines(self) -> list[str]:
         """The largest of all iterations, and the margin over it: named after the bound's norm."""
-        letters = {"L": SLOPE_KEYS, "G": GRADIENT_KEYS}
         largest = {
             letter: {norm: getattr(self, key).max() for norm, key in keys.items()}
-            for letter, keys in letters.items()
+            for letter, keys in PRINTED_LETTERS.items()
         }
         maxima, bounds = {}, {}
         for letter, constants in largest.items():
@@ -68,12 +68,10 @@ class FirstOrder(Estimate):
         return [line("STATS", 1, g_x0=self.g_x0, **maxima), line("STATS", 1, **bounds)]
 
     def _of_iteration(self, i: int) -> dict[str, float]:
-        letters = (
-            {"L": SLOPE_KEYS, "G": GRADIENT_KEYS} if self.with_slopes else {"G": GRADIENT_KEYS}
-        )
         return {
             letter + PRINTED_NORMS[norm]: getattr(self, key)[i]
-            for letter, keys in letters.items()
+            for letter, keys in PRINTED_LETTERS.items()
+            if letter == "G" or self.with_slopes
             for norm, key in keys.items()
         }
 

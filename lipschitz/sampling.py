@@ -4,11 +4,6 @@ SEED = 1215
 BATCH_SIZE, IMAGENET_BATCH_SIZE = 1024, 32
 
 
-def default_batch_size(dataset: str) -> int:
-    """Samples in a batch."""
-    return IMAGENET_BATCH_SIZE if dataset == "imagenet" else BATCH_SIZE
-
-
 def samples_drawn(asked: int, batch_size: int) -> int:
     """Samples that an iteration draws: whole batches, at least one."""
     return max(asked // batch_size, 1) * batch_size
