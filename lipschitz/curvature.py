@@ -1,11 +1,14 @@
 """Curvature of a margin: the smallest Hessian eigenvalues of a batch, from Hessian products."""
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
 
+from lipschitz import derivative_rules, linear_part
 from lipschitz.gradients import Predict
-from lipschitz.lanczos import MOST_PRODUCTS, smallest_eigenvalues
+from lipschitz.lanczos import MOST_PRODUCTS, Products, smallest_eigenvalues
+from lipschitz.streams import of_slices
 from lipschitz.tensorflow import tf
 
 SLICE = 128  # samples whose Lanczos bases are held at once
@@ -19,44 +22,58 @@ def hessian_extremes(predict: Predict) -> Callable[[np.ndarray, np.ndarray], np.
     magnitude (signed; infinite where g has no finite Hessian), how many samples reached the cap
     on Lanczos iterations, and how many Hessian-vector products all took.
     """
+    hessian = functools.cache(functools.partial(_hessian, predict))
 
-    @tf.function(reduce_retracing=True)
-    def hessian_products(x: tf.Tensor, v: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        """H_b v_b (B, H, W, C): the derivative of v . dg/dx, for the Hessian is symmetric."""
-        with tf.GradientTape() as outer:
-            outer.watch(x)
-            with tf.GradientTape() as inner:
-                inner.watch(x)
-                logits = predict(x)
-            cotangent = tf.broadcast_to(weights, tf.shape(logits))
-            gradient = inner.gradient(logits, x, output_gradients=cotangent)
-        return outer.gradient(
-            gradient, x, output_gradients=v, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
+    def target_extremes(batch: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        def slice_extremes(x: np.ndarray) -> list[float]:
+            products = _products(hessian(x.shape[1:]), x, weights)
+            found = smallest_eigenvalues(products, _start(len(x), x[0].size))
+            largest = np.abs(found.eigenvalues).argmax()
+            return [found.eigenvalues[largest], found.capped.sum(), found.products.sum()]
 
-    def slice_extremes(x: np.ndarray, weights: np.ndarray) -> list[float]:
-        def products(active: np.ndarray, v: np.ndarray) -> np.ndarray:
-            found = hessian_products(
-                tf.constant(x[active]),
-                tf.constant(v.reshape(-1, *x.shape[1:])),
-                tf.constant(weights),
-            )
-            return found.numpy().reshape(v.shape)
-
-        found = smallest_eigenvalues(products, _start(len(x), x[0].size))
-        largest = np.abs(found.eigenvalues).argmax()
-        return [found.eigenvalues[largest], found.capped.sum(), found.products.sum()]
+        largest_slice = LARGEST_BASIS // (MOST_PRODUCTS + 1) // batch[0].size
+        size = max(1, min(SLICE, largest_slice))
+        return functools.reduce(merge, of_slices(slice_extremes, batch, size))
 
     def batch_extremes(batch: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        extremes = np.zeros((len(weights), 3))
-        size = max(1, min(SLICE, LARGEST_BASIS // (MOST_PRODUCTS + 1) // batch[0].size))
-        for target, row in enumerate(weights):
-            for first in range(0, len(batch), size):
-                found = slice_extremes(batch[first : first + size], row)
-                extremes[target] = merge(extremes[target], found)
-        return extremes
+        return np.array([target_extremes(batch, row) for row in weights])
 
     return batch_extremes
+
+
+def _hessian(predict: Predict, shape: tuple[int, ...]) -> Callable:
+    """Compile (x, weights) -> (v -> H v), each of shape (B, *shape)."""
+
+    def product(x: tf.Tensor, weights: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
+        """H_b v_b: the derivative of v . dg/dx, for the Hessian is symmetric."""
+        with derivative_rules.second_order():
+            logits = predict(x)
+        cotangent = tf.broadcast_to(weights, tf.shape(logits))
+        (gradient,) = tf.gradients(logits, x, cotangent)
+        (along_v,) = tf.gradients(gradient, x, v, unconnected_gradients="zero")
+        return along_v
+
+    images = tf.TensorSpec((None, *shape), tf.float32)
+    return linear_part.split(product, [images, tf.TensorSpec(None, tf.float32)], images)
+
+
+def _products(hessian: Callable, x: np.ndarray, weights: np.ndarray) -> Products:
+    """Hessian products (active, n) of those images of x (B, H, W, C) that are active."""
+    held = np.arange(0)
+    multiply = None
+
+    def products(active: np.ndarray, v: np.ndarray) -> np.ndarray:
+        nonlocal held, multiply
+        # one that is done rides along until half are: to leave it behind costs a pass of the rest
+        if multiply is None or 2 * len(active) <= len(held):
+            held, multiply = active, hessian(tf.constant(x[active]), tf.constant(weights))
+        places = np.searchsorted(held, active)
+        along = np.zeros((len(held), v.shape[1]), np.float32)
+        along[places] = v
+        found = multiply(tf.constant(along.reshape(-1, *x.shape[1:])))
+        return found.numpy().reshape(along.shape)[places]
+
+    return products
 
 
 def merge(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -4,14 +4,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lipschitz.tensorflow import tf
+from lipschitz import derivative_rules
+from lipschitz.streams import of_slices
+from lipschitz.tensorflow import gpus, tf
 
 # A rerun is the same to the bit. Not set for training, whose input it would make slow.
 tf.config.experimental.enable_op_determinism()
 
 Predict = Callable[[tf.Tensor], tf.Tensor]
 
-SLICE = 512  # samples a call: activations stay small, and the choice changes no sample
+SLICE = 1024 if gpus else 256  # samples a call: activations stay small
 LARGEST_SLICE = 2**24  # values of the images in a call, whatever their size
 TARGETS = 16  # a call: its graph stays small with a thousand classes
 
@@ -34,15 +36,14 @@ def gradient_maxima(
 
     @tf.function
     def call(x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape(persistent=True) as tape:
-            tape.watch(x)
+        with derivative_rules.first_order():
             logits = predict(x)
         maxima = []
         for target in range(weights.shape[0]):
             # one backward pass at a time: memory does not grow with the targets
             with tf.control_dependencies(maxima[-1:]):
                 cotangent = tf.broadcast_to(weights[target], tf.shape(logits))
-            gradient = tape.gradient(logits, x, output_gradients=cotangent)
+            (gradient,) = tf.gradients(logits, x, cotangent)
             maxima.append(_largest(_norms(tf.reshape(gradient, (tf.shape(x)[0], -1)))))
         maxima = tf.stack(maxima)
         if slopes:
@@ -52,22 +53,17 @@ def gradient_maxima(
 
     def batch_maxima(batch: np.ndarray, weights: np.ndarray) -> np.ndarray:
         groups = [weights[first : first + TARGETS] for first in range(0, len(weights), TARGETS)]
-        return np.max(
-            [
-                np.concatenate([call(tf.constant(x), tf.constant(group)) for group in groups])
-                for x in slices(batch)
-            ],
-            axis=0,
-        )
+
+        def slice_maxima(x: np.ndarray) -> np.ndarray:
+            return np.concatenate([call(tf.constant(x), tf.constant(group)) for group in groups])
+
+        return np.max(of_slices(slice_maxima, batch, _largest_slice(batch)), axis=0)
 
     return batch_maxima
 
 
-def slices(batch: np.ndarray) -> list[np.ndarray]:
-    """The batch in parts that one call takes: a rule of the image's size alone."""
-    # an even number, so that pairs of samples stay together
-    size = max(2, min(SLICE, LARGEST_SLICE // batch[0].size // 2 * 2))
-    return [batch[first : first + size] for first in range(0, len(batch), size)]
+def _largest_slice(images: np.ndarray) -> int:
+    return max(2, min(SLICE, LARGEST_SLICE // images[0].size))
 
 
 def _norms(vectors: tf.Tensor) -> tf.Tensor:
@@ -101,4 +97,6 @@ def _largest(values: tf.Tensor) -> tf.Tensor:
 
 def logits(predict: Predict, images: np.ndarray) -> np.ndarray:
     """Logits (N, K) of images (N, H, W, C)."""
-    return np.concatenate([predict(tf.constant(x)).numpy() for x in slices(images)])
+    return np.concatenate(
+        of_slices(lambda x: predict(tf.constant(x)).numpy(), images, _largest_slice(images))
+    )

@@ -1,0 +1,241 @@
+"""Gradient sampling: the toolkit against a plain port of the published method, in one run.
+
+    python benchmarks/collect.py [--case NAME ...] [--repeats 5] [--json FILE]
+
+Every repeat times the machine's matrix products, the toolkit and the port, one after the other;
+each figure is the median of the repeats, each ratio the median of the repeats' own ratios. The
+networks are untrained (weights do not change the time), but for the second order, where the
+number of products depends on them: there one is trained on the UCI digits.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import catalogue
+import setup_digits
+from benchmarks import machine, plain_port
+from estimate_gradient_norm import EstimateLipschitz
+from lipschitz import training
+from lipschitz.lanczos import MOST_PRODUCTS, RELATIVE_ERROR
+from lipschitz.networks import Network, keras_network
+from lipschitz.tensorflow import keras
+
+TRUE = 0
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network to sample; `iterations` of `batch` samples are one timing."""
+
+    name: str
+    build: Callable[[], keras.Model]
+    targets: int
+    iterations: int
+    batch: int = 1024
+    convolutional: bool = True
+
+
+def family_network(dataset: str, name: str) -> Callable[[], keras.Model]:
+    """Builds an untrained network of a data set."""
+    return catalogue.architecture(dataset, name).build
+
+
+def imagenet_size() -> keras.Model:
+    """ResNet50V2 of keras.applications, untrained, with logits."""
+    return keras.applications.ResNet50V2(weights=None, classifier_activation=None)
+
+
+CASES = [
+    Case("MNIST normal, 3 targets", family_network("mnist", "normal"), 3, 2),
+    Case("MNIST normal, 9 targets", family_network("mnist", "normal"), 9, 2),
+    Case("MNIST 2-layer, 9 targets", family_network("mnist", "2-layer"), 9, 20, 1024, False),
+    Case("CIFAR normal, 3 targets", family_network("cifar", "normal"), 3, 1),
+    Case("ResNet50V2 224 x 224, 3 targets", imagenet_size, 3, 1, 32),
+]
+SECOND_ORDER = "MNIST normal tanh, second order"
+SECOND_ORDER_BATCH = 100
+
+
+def main() -> None:
+    """Run the cases that are asked for; print a table and write the figures."""
+    args = parse()
+    print(machine.describe())
+    products = machine.MatrixProducts()
+    figures = {"machine": machine.describe(), "repeats": args.repeats, "cases": []}
+    for case in CASES:
+        if chosen(case.name, args.case):
+            found = first_order(case, products, args.repeats)
+            figures["cases"].append(found)
+            print(row(found), flush=True)
+    if chosen(SECOND_ORDER, args.case):
+        found = second_order(products, args.repeats)
+        figures["cases"].append(found)
+        print(second_order_row(found))
+    args.json.parent.mkdir(parents=True, exist_ok=True)
+    args.json.write_text(json.dumps(figures, indent=1) + "\n")
+    print(f"figures in {args.json}")
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--case", nargs="*", default=[], help="parts of the names of cases")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--json", type=Path, default=Path("logs/bench_collect.json"))
+    return parser.parse_args()
+
+
+def chosen(name: str, parts: list[str]) -> bool:
+    """Whether a case is asked for."""
+    return not parts or any(part.lower() in name.lower() for part in parts)
+
+
+def first_order(case: Case, products: machine.MatrixProducts, repeats: int) -> dict:
+    """Seconds for 1,024 gradients of one target, shares of the matrix-product rate, waiting."""
+    keras.utils.set_random_seed(1)
+    model = case.build()
+    network = keras_network(model)
+    size = network.image_size
+    x_0 = np.random.default_rng(0).uniform(-0.5, 0.5, (size, size, network.num_channels))
+    x_0 = x_0.astype(np.float32)
+    targets = list(range(1, case.targets + 1))
+    plain = plain_port.gradient_maxima(network.predict, x_0, TRUE, targets[0], case.batch)
+    forward = operations(model)
+
+    repeated = []
+    with sampler_of(network, case.batch) as sampler:
+        sample = sampling(sampler, x_0, targets, case)
+        sample(), plain()
+        for _ in range(repeats):
+            rate = products.rate()
+            start = time.perf_counter()
+            waited = sample()
+            ours = (time.perf_counter() - start) / case.iterations / case.targets
+            start = time.perf_counter()
+            for _ in range(case.iterations):
+                plain()
+            theirs = (time.perf_counter() - start) / case.iterations
+            gradients = case.batch * forward  # operations of one pass
+            repeated.append(
+                {
+                    "rate": rate,
+                    "toolkit_seconds": ours * 1024 / case.batch,
+                    "port_seconds": theirs * 1024 / case.batch,
+                    "ratio": theirs / ours,
+                    "toolkit_share": (1 + case.targets) / case.targets * gradients / ours / rate,
+                    "port_share": 2 * gradients / theirs / rate,
+                    "waited": waited,
+                }
+            )
+    return {"name": case.name, "operations": forward} | medians(repeated)
+
+
+def second_order(products: machine.MatrixProducts, repeats: int) -> dict:
+    """Samples a second and Hessian-vector products a sample, of both."""
+    architecture = setup_digits.FAMILY.cnn("tanh")
+    recipe = training.Recipe(training.Rate(1e-3, 0), epochs=10, optimizer="adam")
+    network = keras_network(training.learn(architecture, setup_digits.load(), recipe))
+    data = setup_digits.load()
+    x_0, batch = data.test_data[0], SECOND_ORDER_BATCH
+    logits = network.predict(x_0[None]).numpy()[0]
+    true, target = (int(label) for label in np.argsort(-logits)[:2])
+    plain = plain_port.smallest_eigenvalues(
+        network.predict, true, target, RELATIVE_ERROR, 10 * MOST_PRODUCTS
+    )
+    images = plain_port.draw(np.random.RandomState(1), x_0, batch)
+    plain(images[:2])
+
+    repeated = []
+    with sampler_of(network, batch, order=2) as sampler:
+
+        def sample() -> float:
+            estimate = sampler.estimate(x_0, true, target, batch, 2, order=2)
+            return estimate.products / estimate.samples
+
+        sample()
+        for _ in range(repeats):
+            rate = products.rate()
+            start = time.perf_counter()
+            spent = sample()
+            ours = 2 * batch / (time.perf_counter() - start)
+            start = time.perf_counter()
+            _, port_spent = plain(images)
+            theirs = batch / (time.perf_counter() - start)
+            repeated.append(
+                {
+                    "rate": rate,
+                    "toolkit_samples": ours,
+                    "port_samples": theirs,
+                    "ratio": ours / theirs,
+                    "toolkit_products": spent,
+                    "port_products": port_spent / batch,
+                }
+            )
+    return {"name": SECOND_ORDER} | medians(repeated)
+
+
+def sampler_of(network: Network, batch: int, order: int = 1) -> EstimateLipschitz:
+    """A sampler for a network of any data set."""
+    sampler = EstimateLipschitz()
+    sampler.load_model("digits", model=network, batch_size=batch, order=order)
+    return sampler
+
+
+def sampling(
+    sampler: EstimateLipschitz, x_0: np.ndarray, targets: list[int], case: Case
+) -> Callable[[], float]:
+    """A function that samples all targets; it returns the share of time spent waiting."""
+
+    def sample() -> float:
+        first, *_ = sampler.estimate(x_0, TRUE, targets, case.batch, case.iterations)
+        return first.overhead.sum() / first.time[-1]
+
+    return sample
+
+
+def operations(model: keras.Model) -> int:
+    """Floating-point operations of one image's forward pass, in convolutions and dense layers."""
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
+            positions = np.prod(layer.output.shape[1:-1], dtype=int)
+            total += 2 * int(positions * np.prod(layer.kernel.shape))
+    return total
+
+
+def medians(repeated: list[dict]) -> dict:
+    """The median of each figure over the repeats."""
+    return {key: float(np.median([each[key] for each in repeated])) for key in repeated[0]}
+
+
+def row(found: dict) -> str:
+    """A case as a line of the table."""
+    return (
+        f"{found['name']:32}  toolkit {found['toolkit_seconds'] * 1e3:8.1f} ms, port "
+        f"{found['port_seconds'] * 1e3:8.1f} ms per 1,024 gradients of a target: "
+        f"{found['ratio']:5.2f} times; share of {found['rate'] / 1e9:.0f} GFLOP/s: "
+        f"{found['toolkit_share']:.0%}, port {found['port_share']:.0%}; "
+        f"waited {found['waited']:.1%}"
+    )
+
+
+def second_order_row(found: dict) -> str:
+    """The second order as a line of the table."""
+    return (
+        f"{found['name']:32}  toolkit {found['toolkit_samples']:.0f}, power iteration "
+        f"{found['port_samples']:.0f} samples a second: {found['ratio']:.2f} times; "
+        f"products a sample: {found['toolkit_products']:.1f}, {found['port_products']:.1f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
