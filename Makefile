@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow lint format clean
+.PHONY: demo test test-slow bench lint format clean
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -22,6 +22,12 @@ test: .venv/installed
 
 test-slow: .venv/installed
 	$(BIN)/python -m pytest -m slow
+
+bench: .venv/installed
+	@mkdir -p logs
+	$(BIN)/python benchmarks/collect.py
+	$(BIN)/python benchmarks/fit.py
+	$(BIN)/python benchmarks/commands.py
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .

@@ -6,6 +6,7 @@ The images stand in the repository (uci_digits/README.md gives their source and 
 from pathlib import Path
 
 import numpy as np
+import scipy
 
 from lipschitz.architecture import Family
 from lipschitz.dataset import DataSet, Images, one_hot
@@ -33,12 +34,10 @@ def load() -> DataSet:
 
 def _read(places: list[int]) -> Images:
     """The images that stand at these places of each cycle."""
-    from scipy.ndimage import zoom  # slow to import, and other data sets need none of it
-
     with np.load(FILE) as file:
         images, labels = file["images"], file["labels"]
     chosen = np.isin(np.arange(len(images)) % CYCLE, places)
     small = images[chosen].astype(np.float32) / LARGEST_VALUE
     scale = IMAGE_SIZE / small.shape[1]
-    large = zoom(small, (1, scale, scale), order=1, mode="nearest", grid_mode=True)
+    large = scipy.ndimage.zoom(small, (1, scale, scale), order=1, mode="nearest", grid_mode=True)
     return large[..., None] - np.float32(0.5), one_hot(labels[chosen], NUM_LABELS)

@@ -36,7 +36,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import softmax
+import scipy
 
 from lipschitz import frozen_graph, keras_applications, photographs
 from lipschitz.atomic import replacing
@@ -233,7 +233,7 @@ def probabilities(
         normalise = np.asarray
     else:
         classifier = network(model_name, weights, folder)
-        normalise = softmax
+        normalise = scipy.special.softmax
     image = photographs.decode(image_file, classifier.image_size)
 
     from lipschitz.tensorflow import tf

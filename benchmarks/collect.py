@@ -55,7 +55,7 @@ def imagenet_size() -> keras.Model:
 
 
 CASES = [
-    Case("MNIST normal, 3 targets", family_network("mnist", "normal"), 3, 2),
+    Case("MNIST normal, 3 targets", family_network("mnist", "normal"), 3, 4),
     Case("MNIST normal, 9 targets", family_network("mnist", "normal"), 9, 2),
     Case("MNIST 2-layer, 9 targets", family_network("mnist", "2-layer"), 9, 20, 1024, False),
     Case("CIFAR normal, 3 targets", family_network("cifar", "normal"), 3, 1),

@@ -7,7 +7,7 @@ image, iteration, block): who draws a block, and in which batch it travels, chan
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammainc
+import scipy
 
 BLOCK = 32  # samples
 
@@ -22,7 +22,7 @@ def l2_ball(rng: np.random.Generator, out: np.ndarray) -> None:
     rng.standard_normal(out=out, dtype=np.float32)
     squared = np.einsum("ij,ij->i", out, out, dtype=np.float64)
     n = out.shape[1]
-    out *= (gammainc(n / 2, squared / 2) ** (1 / n) / np.sqrt(squared))[:, None]
+    out *= (scipy.special.gammainc(n / 2, squared / 2) ** (1 / n) / np.sqrt(squared))[:, None]
 
 
 def l1_ball(rng: np.random.Generator, out: np.ndarray) -> None:

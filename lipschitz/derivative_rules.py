@@ -67,20 +67,26 @@ def _in_few_channels(images: tf.Tensor, kernel: tf.Tensor, gradient: tf.Tensor) 
     _, height, width, channels = images.shape
     rows, columns, *_ = kernel.shape
     b = int(np.sqrt(WIDTH / channels))
-    turned = tf.transpose(kernel[::-1, ::-1], (0, 1, 3, 2))
-    placed = [
-        tf.pad(turned, [[i, b - 1 - i], [j, b - 1 - j], [0, 0], [0, 0]])
-        for i in range(b)
-        for j in range(b)
-    ]
+    down, across = _places(rows, b), _places(columns, b)
+    placed = tf.einsum("riu,cjv,uvko->rcoijk", down, across, kernel[::-1, ::-1])
+    block_kernel = tf.reshape(placed, (rows + b - 1, columns + b - 1, -1, b * b * channels))
     around = [
         [0, 0],
         [rows - 1, rows - 1 + -height % b],
         [columns - 1, columns - 1 + -width % b],
         [0, 0],
     ]
-    blocks = tf.nn.conv2d(gradient, tf.concat(placed, axis=3), b, around)
-    return tf.nn.depth_to_space(blocks, b)[:, :height, :width]
+    blocks = tf.nn.conv2d(gradient, block_kernel, b, around)
+    _, tall, wide, _ = blocks.shape
+    # tf.nn.depth_to_space, which takes twice the time
+    pixels = tf.transpose(tf.reshape(blocks, (-1, tall, wide, b, b * channels)), (0, 1, 3, 2, 4))
+    return tf.reshape(pixels, (-1, b * tall, b * wide, channels))[:, :height, :width]
+
+
+def _places(size: int, b: int) -> np.ndarray:
+    """(size + b - 1, b, size): 1 where element u of a kernel stands when it is moved by i."""
+    moved, i, u = np.ogrid[: size + b - 1, :b, :size]
+    return (moved == i + u).astype(np.float32)
 
 
 @tf.RegisterGradient(POOLING)
@@ -93,22 +99,17 @@ def _max_pooling(operation: tf.Operation, gradient: tf.Tensor) -> tf.Tensor:
     windows = {
         name: operation.get_attr(name) for name in ("ksize", "strides", "padding", "data_format")
     }
-    paddings = operation.get_attr("explicit_paddings")
     (images,), (pooled,) = operation.inputs, operation.outputs
 
     def spread_to_largest(values: tf.Tensor) -> tf.Tensor:
-        return tf.raw_ops.MaxPoolGrad(
-            orig_input=images,
-            orig_output=pooled,
-            grad=values,
-            explicit_paddings=paddings,
-            **windows,
-        )
+        return tf.raw_ops.MaxPoolGrad(orig_input=images, orig_output=pooled, grad=values, **windows)
 
     if windows["ksize"] != windows["strides"] or windows["padding"] != b"VALID":
         return spread_to_largest(gradient)
     mask = tf.stop_gradient(spread_to_largest(tf.ones_like(pooled)))
     in_window = float(np.prod(windows["ksize"]))
-    return mask * in_window * tf.raw_ops.AvgPoolGrad(
-        orig_input_shape=tf.shape(images), grad=gradient, **windows
+    return (
+        mask
+        * in_window
+        * tf.raw_ops.AvgPoolGrad(orig_input_shape=tf.shape(images), grad=gradient, **windows)
     )

@@ -20,8 +20,10 @@ def split(
     *at_point, along = whole.inputs[: len(point) + 1]
     (result,) = whole.outputs
     kept = _boundary(whole.graph, along, result)
-    once = tf.function(whole.prune(at_point, kept), reduce_retracing=True)
-    each = tf.function(whole.prune([along, *kept], [result]), reduce_retracing=True)
+    once = tf.function(whole.prune(at_point, kept), autograph=False, reduce_retracing=True)
+    each = tf.function(
+        whole.prune([along, *kept], [result]), autograph=False, reduce_retracing=True
+    )
 
     def at(*values: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor]:
         found = once(*values)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from scipy.io import loadmat, savemat
+import scipy
 
 from lipschitz.atomic import replacing
 from lipschitz.ball import DEFAULT_NORM, RADII
@@ -90,7 +90,7 @@ def folder(
 def save(path: Path, contents: dict[str, object]) -> None:
     """Write the file whole or not at all."""
     with replacing(path) as unfinished:
-        savemat(unfinished, contents)
+        scipy.io.savemat(unfinished, contents)
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def load(path: Path, slope: bool = False) -> Record:
     first_order = SLOPE_KEYS if slope else GRADIENT_KEYS
     keys = first_order if name.order == 1 else CURVATURE_KEYS
     try:
-        contents = loadmat(path)
+        contents = scipy.io.loadmat(path)
     except Exception as error:  # scipy's reader raises what its parsing stumbles over
         raise FormatError(
             f"it is not a whole MATLAB file ({error or type(error).__name__})"

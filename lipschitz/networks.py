@@ -77,7 +77,7 @@ def seven_layer(
     images = x = keras.Input((image_size, image_size, num_channels))
     for count in filters:
         x = activation(layers.Conv2D(count, 3)(x))
-        # the activations are monotone: pooled first, the largest is the same, at a quarter of the work
+        # monotone activations: the largest is the same when it is pooled first, at less work
         x = activation(layers.MaxPooling2D()(layers.Conv2D(count, 3)(x)))
     x = activation(layers.Dense(units)(layers.Flatten()(x)))
     x = activation(layers.Dense(units)(layers.Dropout(0.5)(x)))

@@ -152,22 +152,24 @@ def _profile(
     ones, and so is the penalty on 1 / a^2. Newton's method with halved steps solves it.
     Returns (c, a), and the gradient and Hessian there.
     """
-    here = _likelihood(d, k, *ca, shape_reg)
+    ca = ca.copy()
+    value, gradient, hessian = _likelihood(d, k, *ca, shape_reg)
     length = np.ones(len(d))
     for _ in range(200):
-        value, gradient, hessian = here
         step = -_solve(hessian[1:, 1:], gradient[1:])
         promised = -(step * gradient[1:]).sum(0)
-        moving = (promised > 1e-16 * (1 + np.abs(value))) & (length > 1e-9)
-        if not moving.any():
+        moving = np.flatnonzero((promised > 1e-16 * (1 + np.abs(value))) & (length > 1e-9))
+        if not len(moving):
             break
-        trial = ca + np.where(moving, length, 0) * step
-        there = _likelihood(d, k, *trial, shape_reg)
-        better = there[0] <= value - 1e-4 * length * promised + 1e-12 * np.abs(value)
-        ca = np.where(better, trial, ca)
-        here = tuple(np.where(better, new, old) for new, old in zip(there, here, strict=True))
-        length = np.where(better, np.minimum(1, 4 * length), length / 2)
-    return ca, here[1], here[2]
+        trial = ca[:, moving] + length[moving] * step[:, moving]
+        there = _likelihood(d[moving], k[moving], *trial, shape_reg)
+        enough = value - 1e-4 * length * promised + 1e-12 * np.abs(value)
+        better = there[0] <= enough[moving]
+        moved = moving[better]
+        ca[:, moved] = trial[:, better]
+        value[moved], gradient[:, moved], hessian[..., moved] = (x[..., better] for x in there)
+        length[moving] = np.where(better, np.minimum(1, 4 * length[moving]), length[moving] / 2)
+    return ca, gradient, hessian
 
 
 def _deviation(k: np.ndarray) -> np.ndarray:
@@ -194,10 +196,13 @@ def interior_maximum(z: np.ndarray, shape_reg: float) -> np.ndarray:
     best = np.full((4, len(z)), np.nan)
     d = z - z.mean(axis=1, keepdims=True)
     for start in STARTING_SHAPES:
-        k = np.full(len(z), start)
-        _, gradient, _ = _profile(d, k, _start(d, k), shape_reg)
         # falling towards the maximum that is known, the profile leads to no other
-        other = np.flatnonzero(np.isnan(best[0]) | ((start - best[0]) * gradient[0] < 0))
+        known = np.flatnonzero(~np.isnan(best[0]))
+        k = np.full(len(known), start)
+        _, gradient, _ = _profile(d[known], k, _start(d[known], k), shape_reg)
+        other = np.isnan(best[0])
+        other[known] = (start - best[0, known]) * gradient[0] < 0
+        other = np.flatnonzero(other)
         found = _search(z[other], start, shape_reg)
         ks = ks_distance(z[other], *found)
         closer = np.isnan(best[3, other]) | (ks < best[3, other])
@@ -215,15 +220,13 @@ def _search(z: np.ndarray, start: float, shape_reg: float) -> np.ndarray:
     centre = z.mean(axis=1)
     d = z - centre[:, None]
     k = np.full(len(z), start)
-    ca = _start(d, k)
+    ca = _start(d, k)  # where the next profile starts, then its minimum
     low, high = np.full((2, len(z)), np.nan)  # shapes where the profile falls, and rises
     found = np.zeros(len(z), dtype=bool)
     active = np.arange(len(z))
     while len(active):
         here = k[active]
-        ca[:, active], gradient, hessian = _profile(
-            d[active], here, _start(d[active], here), shape_reg
-        )
+        ca[:, active], gradient, hessian = _profile(d[active], here, ca[:, active], shape_reg)
         reply = _solve(hessian[1:, 1:], hessian[0, 1:])
         slope = gradient[0]
         curvature = hessian[0, 0] - (hessian[0, 1:] * reply).sum(0)
@@ -242,8 +245,12 @@ def _search(z: np.ndarray, start: float, shape_reg: float) -> np.ndarray:
         found[active] = bracketed & still
         lost = (following < LEAST_SHAPE) | (following > LARGEST_SHAPE)
         goes_on = ~found[active] & ~lost
-        active = active[goes_on]
+        # at the next shape the minimum moves by -reply for each unit of shape, to first order
+        moved = ca[:, active] - reply * (following - here)
+        active, moved = active[goes_on], moved[:, goes_on]
         k[active] = following[goes_on]
+        inside = (moved[1] > 0) & (moved[0] + moved[1] * d[active].min(axis=1) > 0)
+        ca[:, active] = np.where(inside, moved, _start(d[active], k[active]))
 
     c, a = ca
     return np.where(found, [k, centre - c / a, 1 / a], np.nan)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import beta, kstest, uniform
+from scipy.stats import beta, chi2, kstest, uniform
 
 from lipschitz.ball import BALLS, BLOCK, RADII, Ball, ball, draw_block
 from lipschitz.worker import Batch, Neighbourhood, draw
@@ -143,3 +143,21 @@ def test_samples_stay_in_the_box_around_the_image():
     shift = np.where(free, out - x_0, 0)
     assert (np.linalg.norm(shift, axis=1) <= 3 + 1e-5).all()
     assert free.any(axis=1).all()
+
+
+@pytest.mark.parametrize("norm", BALLS)
+def test_a_seed_stands_for_these_samples(norm):
+    """Block 2 of (seed 7, image 3, iteration 5), drawn here from its generator by the formulas."""
+    rng = np.random.Generator(np.random.SFC64([7, 3, 5, 2]))
+    radii = rng.uniform(*RADII[norm], 32)
+    if norm == "l2":
+        x = np.float64(rng.standard_normal((32, 30), np.float32))
+        s = (x**2).sum(axis=1, keepdims=True)
+        points = x * chi2.cdf(s, 30) ** (1 / 30) / np.sqrt(s)
+    elif norm == "l1":
+        x = np.float64(rng.standard_exponential((32, 30), np.float32))
+        points = x / x.sum(axis=1, keepdims=True) * (2 * rng.integers(0, 2, x.shape, np.int8) - 1)
+    else:
+        points = 2 * np.float64(rng.random((32, 30), np.float32)) - 1
+    expected = np.clip(radii[:, None] * points, -0.5, 0.5)
+    np.testing.assert_allclose(samples(1024, norm)[64:96], expected, rtol=1e-5, atol=1e-7)

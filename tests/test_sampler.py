@@ -15,9 +15,10 @@ import collect_gradients
 import setup_digits
 from estimate_gradient_norm import EstimateLipschitz
 from lipschitz import shared_memory
+from lipschitz.activations import ACTIVATIONS
 from lipschitz.ball import ball
 from lipschitz.errors import RunError
-from lipschitz.networks import keras_network, two_layer
+from lipschitz.networks import keras_network, seven_layer, two_layer
 from lipschitz.tensorflow import tf
 from lipschitz.worker import Batch, Neighbourhood, draw
 from lipschitz.workers import Workers
@@ -215,3 +216,27 @@ def test_an_interrupted_estimate_can_be_followed_by_another(network):
         sampler.load_model("digits", model=network, batch_size=64)
         alone = sampler.estimate(x_0, 7, 9, 64, 3, image_id=4)
     np.testing.assert_array_equal(after.G2_max, alone.G2_max)
+
+
+def test_maxima_are_those_of_plain_gradients_at_the_seeds_samples():
+    """A gradient tape over the whole batch, without slices, streams and rules of our own."""
+    tf.keras.utils.set_random_seed(6)
+    network = keras_network(seven_layer(28, 1, (8, 16), 20, ACTIVATIONS["relu"]))
+    x_0 = setup_digits.load().test_data[0]
+    around = Neighbourhood(x_0, ball("l2"), 1215, 4)
+    expected = []
+    for iteration in range(2):
+        x = np.empty((96, 784), np.float32)
+        draw(x, around, Batch(0, iteration, 0))
+        x = tf.constant(x.reshape(-1, 28, 28, 1))
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            logits = network.predict(x)
+            margin = logits[:, 7] - logits[:, 2]
+        gradient = np.float64(tape.gradient(margin, x)).reshape(96, -1)
+        expected.append([np.linalg.norm(gradient, p, axis=1).max() for p in (2, 1, np.inf)])
+    with EstimateLipschitz(seed=1215) as sampler:
+        sampler.load_model("digits", model=network, batch_size=96)
+        found = sampler.estimate(x_0, 7, [6, 2], 96, 2, image_id=4)[1]
+    maxima = np.array([found.G2_max, found.G1_max, found.Gi_max]).T
+    np.testing.assert_allclose(maxima, expected, rtol=1e-5)

@@ -1,0 +1,29 @@
+"""How a batch is cut, and that nothing of it is lost."""
+
+import numpy as np
+import pytest
+
+from lipschitz.streams import STREAMS, of_slices, slices
+
+
+@pytest.mark.parametrize(
+    ("count", "largest"),
+    [(1, 256), (2, 1), (7, 4), (32, 110), (100, 128), (1024, 256), (1025, 256)],
+)
+def test_slices_are_even_within_the_limit_and_busy_all_streams(count, largest):
+    batch = np.arange(count)
+    parts = slices(batch, largest)
+    np.testing.assert_array_equal(np.concatenate(parts), batch)
+    assert max(map(len, parts)) <= largest + largest % 2
+    assert all(len(part) % 2 == 0 for part in parts[:-1])
+    if count >= 2 * STREAMS:
+        assert len(parts) >= STREAMS
+
+
+def test_results_come_in_order():
+    assert of_slices(np.sum, np.arange(8), 2) == [1, 5, 9, 13]
+
+
+def test_an_error_in_a_slice_comes_out():
+    with pytest.raises(ZeroDivisionError):
+        of_slices(lambda part: 1 / 0, np.arange(8), 2)
