@@ -12,7 +12,7 @@ from lipschitz.streams import of_slices
 from lipschitz.tensorflow import tf
 
 SLICE = 128  # samples whose Lanczos bases are held at once
-LARGEST_BASIS = 2**28  # values of these bases, whatever the size of the images
+LARGEST_BASIS = 2**27  # values of these bases, whatever the size of the images
 
 
 def hessian_extremes(predict: Predict) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
@@ -25,8 +25,10 @@ def hessian_extremes(predict: Predict) -> Callable[[np.ndarray, np.ndarray], np.
     hessian = functools.cache(functools.partial(_hessian, predict))
 
     def target_extremes(batch: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        at = hessian(batch.shape[1:])
+
         def slice_extremes(x: np.ndarray) -> list[float]:
-            products = _products(hessian(x.shape[1:]), x, weights)
+            products = _products(at, x, weights)
             found = smallest_eigenvalues(products, _start(len(x), x[0].size))
             largest = np.abs(found.eigenvalues).argmax()
             return [found.eigenvalues[largest], found.capped.sum(), found.products.sum()]
