@@ -8,7 +8,7 @@ import numpy as np
 from lipschitz import derivative_rules, linear_part
 from lipschitz.gradients import Predict
 from lipschitz.lanczos import MOST_PRODUCTS, Products, smallest_eigenvalues
-from lipschitz.streams import of_slices
+from lipschitz.streams import go_on, of_slices
 from lipschitz.tensorflow import tf
 
 SLICE = 128  # samples whose Lanczos bases are held at once
@@ -34,7 +34,7 @@ def hessian_extremes(predict: Predict) -> Callable[[np.ndarray, np.ndarray], np.
             return [found.eigenvalues[largest], found.capped.sum(), found.products.sum()]
 
         largest_slice = LARGEST_BASIS // (MOST_PRODUCTS + 1) // batch[0].size
-        size = max(1, min(SLICE, largest_slice))
+        size = max(2, min(SLICE, largest_slice // 2 * 2))
         return functools.reduce(merge, of_slices(slice_extremes, batch, size))
 
     def batch_extremes(batch: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -66,6 +66,7 @@ def _products(hessian: Callable, x: np.ndarray, weights: np.ndarray) -> Products
 
     def products(active: np.ndarray, v: np.ndarray) -> np.ndarray:
         nonlocal held, multiply
+        go_on()
         # one that is done rides along until half are: to leave it behind costs a pass of the rest
         if multiply is None or 2 * len(active) <= len(held):
             held, multiply = active, hessian(tf.constant(x[active]), tf.constant(weights))

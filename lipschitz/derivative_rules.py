@@ -1,4 +1,4 @@
-"""Derivatives of two operations where TensorFlow's own are slow on a processor.
+"""Derivatives of two operations where TensorFlow's own are slow on a CPU.
 
 They hold for the operations that are made in a block of `first_order` or `second_order`.
 """

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lipschitz import derivative_rules
-from lipschitz.streams import of_slices
+from lipschitz.streams import STREAMS, of_slices
 from lipschitz.tensorflow import gpus, tf
 
 # A rerun is the same to the bit. Not set for training, whose input it would make slow.
@@ -14,7 +14,7 @@ tf.config.experimental.enable_op_determinism()
 Predict = Callable[[tf.Tensor], tf.Tensor]
 
 SLICE = 1024 if gpus else 256  # samples a call: activations stay small
-LARGEST_SLICE = 2**24  # values of the images in a call, whatever their size
+LARGEST_SLICE = 2**24 // STREAMS  # values of the images in a call, whatever their size
 TARGETS = 16  # a call: its graph stays small with a thousand classes
 
 
@@ -54,16 +54,19 @@ def gradient_maxima(
     def batch_maxima(batch: np.ndarray, weights: np.ndarray) -> np.ndarray:
         groups = [weights[first : first + TARGETS] for first in range(0, len(weights), TARGETS)]
 
-        def slice_maxima(x: np.ndarray) -> np.ndarray:
-            return np.concatenate([call(tf.constant(x), tf.constant(group)) for group in groups])
+        def group_maxima(group: np.ndarray) -> np.ndarray:
+            def slice_maxima(x: np.ndarray) -> np.ndarray:
+                return call(tf.constant(x), tf.constant(group)).numpy()
 
-        return np.max(of_slices(slice_maxima, batch, _largest_slice(batch)), axis=0)
+            return np.max(of_slices(slice_maxima, batch, _largest_slice(batch)), axis=0)
+
+        return np.concatenate([group_maxima(group) for group in groups])
 
     return batch_maxima
 
 
 def _largest_slice(images: np.ndarray) -> int:
-    return max(2, min(SLICE, LARGEST_SLICE // images[0].size))
+    return max(2, min(SLICE, LARGEST_SLICE // images[0].size // 2 * 2))
 
 
 def _norms(vectors: tf.Tensor) -> tf.Tensor:

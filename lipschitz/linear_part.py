@@ -17,6 +17,9 @@ def split(
     whole = tf.compat.v1.wrap_function(
         lambda *arguments: tf.identity(function(*arguments)), [*point, vector]
     )
+    for operation in whole.graph.get_operations():
+        # derivatives wait for others (arctan's): order alone, which would tie x to v
+        operation._remove_all_control_inputs()
     *at_point, along = whole.inputs[: len(point) + 1]
     (result,) = whole.outputs
     kept = _boundary(whole.graph, along, result)
@@ -49,5 +52,6 @@ def _boundary(graph: tf.Graph, along: tf.Tensor, result: tf.Tensor) -> list[tf.T
             if taken.op.name in depends:
                 ahead.append(taken.op)
             elif taken.op.type != "Const":
-                boundary[taken.name] = taken
+                # all outputs of an operation, or TensorFlow computes it on both sides
+                boundary |= {output.name: output for output in taken.op.outputs}
     return list(boundary.values())

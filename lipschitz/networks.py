@@ -18,7 +18,8 @@ NUM_LABELS = 10  # of the built-in data sets
 class Network:
     """What the sampler asks of a network.
 
-    `predict` maps images (B, H, W, C), float32 in [-0.5, 0.5], to logits (B, num_labels).
+    `predict` maps images (B, H, W, C), float32 in [-0.5, 0.5], to logits (B, num_labels); it is
+    called from several threads.
     `graph`, where a call of `predict` hides its operations, gives the TensorFlow graph that has
     them; the images are its first input.
     """

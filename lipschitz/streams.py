@@ -1,7 +1,8 @@
 """A batch computed in slices, two at a time: while one waits for memory, the other computes."""
 
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 import numpy as np
@@ -12,10 +13,11 @@ STREAMS = 1 if gpus else 2  # a GPU is kept busy by one
 
 Result = TypeVar("Result")
 _threads = ThreadPoolExecutor(STREAMS)
+_given_up = threading.Event()
 
 
 def slices(batch: np.ndarray, largest: int) -> list[np.ndarray]:
-    """The batch in equal parts of `largest` samples or less, as many as keep all streams busy.
+    """The batch in equal parts of `largest` (even) samples or less, enough to keep streams busy.
 
     Parts are even: pairs of samples stay together. They follow from the sizes alone, so a rerun
     computes the same.
@@ -29,5 +31,32 @@ def slices(batch: np.ndarray, largest: int) -> list[np.ndarray]:
 def of_slices(
     function: Callable[[np.ndarray], Result], batch: np.ndarray, largest: int
 ) -> list[Result]:
-    """What `function` gives for each slice, in order."""
-    return list(_threads.map(function, slices(batch, largest)))
+    """What `function` gives for each slice, in order.
+
+    Nothing runs on when this ends with an error or with Ctrl-C: a function of many steps calls
+    `go_on` before each.
+    """
+    parts = slices(batch, largest)
+    if STREAMS == 1 or len(parts) == 1:
+        return [function(part) for part in parts]
+    _given_up.clear()
+    running = [_threads.submit(function, part) for part in parts]
+    try:
+        ended, _ = wait(running, return_when=FIRST_EXCEPTION)
+        for each in ended:
+            each.result()  # raises what it ended with
+        return [each.result() for each in running]
+    except BaseException:
+        _given_up.set()
+        for each in running:
+            each.cancel()
+        wait(running)
+        raise
+    finally:
+        _given_up.clear()
+
+
+def go_on() -> None:
+    """Raise CancelledError where the batch, of which this is a slice, is given up."""
+    if _given_up.is_set():
+        raise CancelledError

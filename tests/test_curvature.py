@@ -71,3 +71,50 @@ def test_batches_add_up():
     first, second = np.array([[-2.0, 1, 10]]), np.array([[1.5, 2, 30]])
     np.testing.assert_array_equal(merge(first, second), [[-2.0, 3, 40]])
     np.testing.assert_array_equal(merge(second, first), [[-2.0, 3, 40]])
+
+
+def nested():
+    weight = tf.constant(np.random.default_rng(4).normal(size=(9, 3)).astype(np.float32))
+    return tf.function(lambda x: tf.tanh(tf.matmul(tf.reshape(x, (-1, 9)), weight)))
+
+
+def layers(*made):
+    tf.keras.utils.set_random_seed(2)
+    images = x = tf.keras.Input((3, 3, 1))
+    for layer in made:
+        x = layer(x)
+    return tf.keras.Model(images, tf.keras.layers.Dense(3)(tf.keras.layers.Flatten()(x)))
+
+
+NETWORKS = {
+    "a function of its own graph": nested,
+    "gelu and a norm over the layer": lambda: layers(
+        tf.keras.layers.Conv2D(4, 2, activation="gelu"), tf.keras.layers.LayerNormalization()
+    ),
+    "groups of channels": lambda: layers(
+        tf.keras.layers.Conv2D(4, 1, activation="tanh"),
+        tf.keras.layers.Conv2D(4, 2, groups=2, activation="tanh"),
+    ),
+    "a loop": lambda: layers(tf.keras.layers.Reshape((3, 3)), tf.keras.layers.GRU(5)),
+}
+
+
+@pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
+def test_networks_of_many_kinds_against_numpy_on_their_whole_hessians(make):
+    predict = make()
+    x = np.random.default_rng(5).uniform(-0.5, 0.5, (6, 3, 3, 1)).astype(np.float32)
+    weights = margin_weights(3, 0, [2])
+
+    @tf.function
+    def hessians(x):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                margin = tf.reduce_sum(predict(x) * weights)
+            gradient = tf.reshape(inner.gradient(margin, x), (-1, 9))
+        return outer.batch_jacobian(gradient, x, experimental_use_pfor=False)
+
+    smallest = np.linalg.eigvalsh(hessians(tf.constant(x)).numpy().reshape(6, 9, 9))[:, 0]
+    expected = smallest[np.abs(smallest).argmax()]
+    assert hessian_extremes(predict)(x, weights)[0, 0] == pytest.approx(expected, rel=2e-3)

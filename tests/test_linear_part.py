@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lipschitz import linear_part
+from lipschitz.activations import ACTIVATIONS
 from lipschitz.tensorflow import tf
 
 NUMBERS = tf.TensorSpec((None, 3), tf.float32)
@@ -41,6 +42,24 @@ def test_what_v_does_not_change_is_computed_once():
     for scale in (1, 2, 3):
         np.testing.assert_allclose(along(tf.constant(scale * V)), scale * np.sin(X) * V, rtol=1e-6)
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_every_activation_has_its_second_derivative(name):
+    """Of f(x) = sum a(x)^2: (2 a'^2 + 2 a a'') v, against differences of the first derivative."""
+    images = tf.keras.Input((3,))
+    model = tf.keras.Model(images, ACTIVATIONS[name](images))
+
+    def first(x):
+        (gradient,) = tf.gradients(tf.reduce_sum(model(x) ** 2), x)
+        return gradient
+
+    at = linear_part.split(lambda x, v: tf.gradients(first(x), x, v)[0], [NUMBERS], NUMBERS)
+    step = 1e-2
+    x = X / 10  # away from corners
+    slope = tf.function(first)
+    expected = (slope(tf.constant(x + step * V)) - slope(tf.constant(x - step * V))) / (2 * step)
+    np.testing.assert_allclose(at(tf.constant(x))(tf.constant(V)), expected, rtol=0.02, atol=0.02)
 
 
 def test_variables_are_those_of_the_moment():

@@ -1,20 +1,22 @@
 """How a batch is cut, and that nothing of it is lost."""
 
+import time
+
 import numpy as np
 import pytest
 
-from lipschitz.streams import STREAMS, of_slices, slices
+from lipschitz.streams import STREAMS, go_on, of_slices, slices
 
 
 @pytest.mark.parametrize(
     ("count", "largest"),
-    [(1, 256), (2, 1), (7, 4), (32, 110), (100, 128), (1024, 256), (1025, 256)],
+    [(1, 256), (2, 2), (7, 4), (32, 110), (100, 128), (1024, 256), (1025, 256)],
 )
 def test_slices_are_even_within_the_limit_and_busy_all_streams(count, largest):
     batch = np.arange(count)
     parts = slices(batch, largest)
     np.testing.assert_array_equal(np.concatenate(parts), batch)
-    assert max(map(len, parts)) <= largest + largest % 2
+    assert max(map(len, parts)) <= largest
     assert all(len(part) % 2 == 0 for part in parts[:-1])
     if count >= 2 * STREAMS:
         assert len(parts) >= STREAMS
@@ -27,3 +29,21 @@ def test_results_come_in_order():
 def test_an_error_in_a_slice_comes_out():
     with pytest.raises(ZeroDivisionError):
         of_slices(lambda part: 1 / 0, np.arange(8), 2)
+
+
+def test_when_one_slice_fails_the_others_stop():
+    steps = []
+
+    def many_steps(part):
+        if part[0]:
+            time.sleep(0.1)
+            raise ValueError
+        for step in range(1000):
+            go_on()
+            steps.append(step)
+            time.sleep(0.01)
+
+    with pytest.raises(ValueError):  # noqa: PT011
+        of_slices(many_steps, np.arange(4), 2)
+    assert len(steps) < 100
+    assert of_slices(len, np.arange(4), 2) == [2, 2]  # and the next batch goes on
