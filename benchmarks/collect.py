@@ -8,8 +8,6 @@ networks are untrained (weights do not change the time), but for the second orde
 number of products depends on them: there one is trained on the UCI digits.
 """
 
-import argparse
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -22,11 +20,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import catalogue
 import setup_digits
-from benchmarks import machine, plain_port
+from benchmarks import figures, machine, plain_port
 from estimate_gradient_norm import EstimateLipschitz
 from lipschitz import training
 from lipschitz.lanczos import MOST_PRODUCTS, RELATIVE_ERROR
 from lipschitz.networks import Network, keras_network
+from lipschitz.sampling import BATCH_SIZE, IMAGENET_BATCH_SIZE
 from lipschitz.tensorflow import keras
 
 TRUE = 0
@@ -40,13 +39,7 @@ class Case:
     build: Callable[[], keras.Model]
     targets: int
     iterations: int
-    batch: int = 1024
-    convolutional: bool = True
-
-
-def family_network(dataset: str, name: str) -> Callable[[], keras.Model]:
-    """Builds an untrained network of a data set."""
-    return catalogue.architecture(dataset, name).build
+    batch: int = BATCH_SIZE
 
 
 def imagenet_size() -> keras.Model:
@@ -55,11 +48,11 @@ def imagenet_size() -> keras.Model:
 
 
 CASES = [
-    Case("MNIST normal, 3 targets", family_network("mnist", "normal"), 3, 4),
-    Case("MNIST normal, 9 targets", family_network("mnist", "normal"), 9, 2),
-    Case("MNIST 2-layer, 9 targets", family_network("mnist", "2-layer"), 9, 20, 1024, False),
-    Case("CIFAR normal, 3 targets", family_network("cifar", "normal"), 3, 1),
-    Case("ResNet50V2 224 x 224, 3 targets", imagenet_size, 3, 1, 32),
+    Case("MNIST normal, 3 targets", catalogue.architecture("mnist", "normal").build, 3, 4),
+    Case("MNIST normal, 9 targets", catalogue.architecture("mnist", "normal").build, 9, 2),
+    Case("MNIST 2-layer, 9 targets", catalogue.architecture("mnist", "2-layer").build, 9, 20),
+    Case("CIFAR normal, 3 targets", catalogue.architecture("cifar", "normal").build, 3, 1),
+    Case("ResNet50V2 224 x 224, 3 targets", imagenet_size, 3, 1, IMAGENET_BATCH_SIZE),
 ]
 SECOND_ORDER = "MNIST normal tanh, second order"
 SECOND_ORDER_BATCH = 100
@@ -67,31 +60,22 @@ SECOND_ORDER_BATCH = 100
 
 def main() -> None:
     """Run the cases that are asked for; print a table and write the figures."""
-    args = parse()
+    parser = figures.parser(__file__, __doc__)
+    parser.add_argument("--case", nargs="*", default=[], help="parts of the names of cases")
+    args = parser.parse_args()
     print(machine.describe())
     products = machine.MatrixProducts()
-    figures = {"machine": machine.describe(), "repeats": args.repeats, "cases": []}
+    all_figures = {"machine": machine.describe(), "repeats": args.repeats, "cases": []}
     for case in CASES:
         if chosen(case.name, args.case):
             found = first_order(case, products, args.repeats)
-            figures["cases"].append(found)
+            all_figures["cases"].append(found)
             print(row(found), flush=True)
     if chosen(SECOND_ORDER, args.case):
         found = second_order(products, args.repeats)
-        figures["cases"].append(found)
+        all_figures["cases"].append(found)
         print(second_order_row(found))
-    args.json.parent.mkdir(parents=True, exist_ok=True)
-    args.json.write_text(json.dumps(figures, indent=1) + "\n")
-    print(f"figures in {args.json}")
-
-
-def parse() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--case", nargs="*", default=[], help="parts of the names of cases")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--json", type=Path, default=Path("logs/bench_collect.json"))
-    return parser.parse_args()
+    figures.write(all_figures, args.json)
 
 
 def chosen(name: str, parts: list[str]) -> bool:
@@ -128,8 +112,8 @@ def first_order(case: Case, products: machine.MatrixProducts, repeats: int) -> d
             repeated.append(
                 {
                     "rate": rate,
-                    "toolkit_seconds": ours * 1024 / case.batch,
-                    "port_seconds": theirs * 1024 / case.batch,
+                    "toolkit_seconds": ours * BATCH_SIZE / case.batch,
+                    "port_seconds": theirs * BATCH_SIZE / case.batch,
                     "ratio": theirs / ours,
                     "toolkit_share": (1 + case.targets) / case.targets * gradients / ours / rate,
                     "port_share": 2 * gradients / theirs / rate,
@@ -143,8 +127,8 @@ def second_order(products: machine.MatrixProducts, repeats: int) -> dict:
     """Samples a second and Hessian-vector products a sample, of both."""
     architecture = setup_digits.FAMILY.cnn("tanh")
     recipe = training.Recipe(training.Rate(1e-3, 0), epochs=10, optimizer="adam")
-    network = keras_network(training.learn(architecture, setup_digits.load(), recipe))
     data = setup_digits.load()
+    network = keras_network(training.learn(architecture, data, recipe))
     x_0, batch = data.test_data[0], SECOND_ORDER_BATCH
     logits = network.predict(x_0[None]).numpy()[0]
     true, target = (int(label) for label in np.argsort(-logits)[:2])

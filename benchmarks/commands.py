@@ -6,8 +6,6 @@ Each command is timed in turn with the import that it cannot do without. It work
 its own, on an untrained MNIST network and the UCI digits, enlarged to MNIST's size.
 """
 
-import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -18,6 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks import figures
 from lipschitz import matfile
 from lipschitz.matfile import GRADIENT_KEYS
 
@@ -38,18 +37,18 @@ model_file.save(model, model_file.path_to_save(chosen.stem))
 
 def main() -> None:
     """Time and weigh the commands, print the figures and write them."""
-    args = parse()
+    args = figures.parser(__file__, __doc__).parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         subprocess.run(
             [sys.executable, "-c", MAKE_NETWORK.format(root=str(ROOT))], cwd=folder, check=True
         )
-        figures = {
+        all_figures = {
             "first_gradient": first_gradient(folder, args.repeats),
             "clever": scoring(folder, args.repeats),
             "memory": memory(folder),
         }
-    start, clever, used = figures["first_gradient"], figures["clever"], figures["memory"]
+    start, clever, used = all_figures.values()
     print(
         f"a run of one batch of 32 samples, with all that starting and ending takes: "
         f"{start['seconds']:.2f} s, {start['beyond_import']:.2f} s beyond TensorFlow's import"
@@ -63,17 +62,7 @@ def main() -> None:
         f"peak, {used['beyond_import_megabytes']:.0f} MB beyond TensorFlow's import; a worker's "
         f"own {used['worker_megabytes']:.0f} MB"
     )
-    args.json.parent.mkdir(parents=True, exist_ok=True)
-    args.json.write_text(json.dumps(figures, indent=1) + "\n")
-    print(f"figures in {args.json}")
-
-
-def parse() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--json", type=Path, default=Path("logs/bench_commands.json"))
-    return parser.parse_args()
+    figures.write(all_figures, args.json)
 
 
 def first_gradient(folder: Path, repeats: int) -> dict[str, float]:

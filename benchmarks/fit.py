@@ -9,8 +9,6 @@ of the rescaled array. scipy takes about a quarter of a second an array: it is t
 them, ours on all.
 """
 
-import argparse
-import json
 import sys
 import time
 import warnings
@@ -22,6 +20,7 @@ from scipy.stats import weibull_min
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks import figures
 from lipschitz import weibull
 from lipschitz.weibull import SHAPE_REG
 
@@ -32,7 +31,7 @@ TIMED, COMPARED = 3, 30  # arrays of a length: in every repeat, and once for the
 
 def main() -> None:
     """Time both, compare what they find, print a table and write the figures."""
-    args = parse()
+    args = figures.parser(__file__, __doc__).parse_args()
     rows = []
     for length in LENGTHS:
         samples = maxima(max(COUNTS), length)
@@ -51,17 +50,7 @@ def main() -> None:
                 }
             )
             print(table_row(rows[-1]), flush=True)
-    args.json.parent.mkdir(parents=True, exist_ok=True)
-    args.json.write_text(json.dumps(rows, indent=1) + "\n")
-    print(f"figures in {args.json}")
-
-
-def parse() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--json", type=Path, default=Path("logs/bench_fit.json"))
-    return parser.parse_args()
+    figures.write(rows, args.json)
 
 
 def maxima(count: int, length: int) -> list[np.ndarray]:

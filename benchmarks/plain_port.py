@@ -10,9 +10,10 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import gammainc
 
+from lipschitz.ball import RADII
+from lipschitz.sampling import SEED
 from lipschitz.tensorflow import tf
-
-RADIUS = 3.0
+from lipschitz.worker import HIGHEST, LOWEST
 
 
 def draw(generator: np.random.RandomState, x_0: np.ndarray, count: int) -> np.ndarray:
@@ -21,15 +22,15 @@ def draw(generator: np.random.RandomState, x_0: np.ndarray, count: int) -> np.nd
     points = generator.normal(size=(count, n))
     squared = np.sum(points**2, axis=1)
     points *= (gammainc(n / 2, squared / 2) ** (1 / n) / np.sqrt(squared))[:, None]
-    points *= generator.uniform(0, RADIUS, size=(count, 1))
-    return np.clip(x_0 + points.reshape(count, *x_0.shape), -0.5, 0.5).astype(np.float32)
+    points *= generator.uniform(*RADII["l2"], size=(count, 1))
+    return np.clip(x_0 + points.reshape(count, *x_0.shape), LOWEST, HIGHEST).astype(np.float32)
 
 
 def gradient_maxima(
     predict: Callable, x_0: np.ndarray, true: int, target: int, batch: int
 ) -> Callable[[], np.ndarray]:
     """A function that makes one iteration: the largest L1, L2, Linf norm of dg/dx in a batch."""
-    generator = np.random.RandomState(1215)
+    generator = np.random.RandomState(SEED)
 
     @tf.function
     def norms(x: tf.Tensor) -> tf.Tensor:
@@ -68,7 +69,7 @@ def smallest_eigenvalues(
         return outer.gradient(gradient, x, output_gradients=v)
 
     def iterate(x: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, int]:
-        v = np.random.RandomState(1215).normal(size=x.shape).astype(np.float32)
+        v = np.random.RandomState(SEED).normal(size=x.shape).astype(np.float32)
         over_images = tuple(range(1, x.ndim))
         per_image = (slice(None),) + (None,) * (x.ndim - 1)
         spent = 0

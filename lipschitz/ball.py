@@ -7,7 +7,7 @@ image, iteration, block): who draws a block, and in which batch it travels, chan
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
+import scipy  # which loads a part when it is used: the process that does not draw starts without
 
 BLOCK = 32  # samples
 

@@ -39,7 +39,6 @@ def of_slices(
     parts = slices(batch, largest)
     if STREAMS == 1 or len(parts) == 1:
         return [function(part) for part in parts]
-    _given_up.clear()
     running = [_threads.submit(function, part) for part in parts]
     try:
         ended, _ = wait(running, return_when=FIRST_EXCEPTION)
