@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from lipschitz import interruption
+
+    interruption.exit_at_once()
+
 import argparse
+import itertools
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -15,20 +21,46 @@ from defense import TRANSFORMATIONS
 from lipschitz import ids_file, matfile
 from lipschitz.activations import ACTIVATIONS
 from lipschitz.architecture import NAMES
-from lipschitz.ball import DEFAULT_NORM, RADII
+from lipschitz.atomic import check_room
+from lipschitz.ball import DEFAULT_NORM, RADII, ball
+from lipschitz.checkpoint import Checkpoint, Progress
 from lipschitz.dataset import DataSet
-from lipschitz.errors import InputError, RunError, run
+from lipschitz.errors import ImageError, InputError, RunError, run
 from lipschitz.estimate import Estimate
 from lipschitz.ids_file import Named
 from lipschitz.lines import line
+from lipschitz.provenance import Settings, as_text, fingerprint
 from lipschitz.sampling import BATCH_SIZE, IMAGENET_BATCH_SIZE, SEED, samples_drawn
 from lipschitz.targets import ALL, LEAST, RANDOM, TOP2, USER, Chosen, choose
 from lipschitz.workers import MOST_PER_CORE, cores
 
 if TYPE_CHECKING:
     from estimate_gradient_norm import EstimateLipschitz
+    from lipschitz.networks import Network
 
 TOP = 10  # classes listed for an image
+# options that decide the numbers; the network, the image, the radius and N as drawn do so, too
+DECISIVE = (
+    "dataset",
+    "model_name",
+    "activation",
+    "Nsamps",
+    "Niters",
+    "order",
+    "transform",
+    "compute_slope",
+    "sample_norm",
+    "seed",
+)
+
+
+class Pair(NamedTuple):
+    """An image and one of its targets: their number, and the file of their maxima."""
+
+    number: int
+    info: str
+    target: int
+    path: Path
 
 
 def parse() -> argparse.Namespace:
@@ -76,7 +108,10 @@ def parse() -> argparse.Namespace:
     add("-s", "--save", "--saved", type=Path, default=Path("lipschitz_mat"), help="where to save")
     # abbreviations in use, which options added since would make ambiguous
     add("--sav", dest="save", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    add("--o", dest="order", type=int, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     add("--seed", type=int, default=SEED, help="of samples and random targets")
+    overwrite = "replace files of another network or other settings (without it: an error)"
+    add("--overwrite", action="store_true", help=overwrite)
     return parser.parse_args()
 
 
@@ -150,10 +185,11 @@ def main() -> None:
             print(f"-N {args.Nsamps} is {how} to {drawn}: batches of {sampler.batch_size} samples")
 
         ids = take(len(data.test_data), named, args)
+        logits = logits_of(data, ids, sampler)
         chosen = list(
             choose(
                 ids,
-                logits_of(data, ids, sampler),
+                logits,
                 data.test_labels[ids],
                 args.target_type,
                 sampler.generator,
@@ -162,6 +198,9 @@ def main() -> None:
             )
         )
         print_choice(chosen, catalogue.printed_shift(args.dataset, network))
+        for image_id, row in zip(ids, logits, strict=True):
+            if not np.isfinite(row).all():
+                print(f"warning: image {image_id} is left out: its logits are not finite")
         if args.dataset == catalogue.IMAGENET:
             for image in chosen:
                 print(f"image {image.image_id} is {data.test_data.paths[image.image_id].name}")
@@ -172,8 +211,17 @@ def main() -> None:
                 f"nothing to score: is it trained, and on {args.dataset}?"
             )
         where = folder(args, drawn)
-        where.mkdir(parents=True, exist_ok=True)  # what cannot be saved is not sampled
-        sample(sampler, data, correct, where, args)
+        check_room(where)  # what cannot be saved is not sampled
+        work = [
+            (image, pairs, settings(args, drawn, network, data.test_data[image.image_id]))
+            for image, pairs in zip(correct, pairs_of(correct, where, args), strict=True)
+        ]
+        for _, pairs, wanted in work:
+            for pair in pairs:
+                finished(pair.path, wanted, args)  # an error is said before sampling
+        failed = sample(sampler, data, work, args)
+    if failed:
+        raise RunError(f"{failed} of {len(correct)} images have no score (see above)")
 
 
 def take(there: int, named: list[Named] | None, args: argparse.Namespace) -> list[int]:
@@ -231,37 +279,149 @@ def folder(args: argparse.Namespace, drawn: int) -> Path:
     )
 
 
+def pairs_of(images: list[Chosen], folder: Path, args: argparse.Namespace) -> list[list[Pair]]:
+    """For each image its targets, numbered through, and where their maxima are saved."""
+    numbers = itertools.count()
+    return [
+        [
+            Pair(next(numbers), info, target, folder / str(file_name(image, info, target, args)))
+            for info, target in zip(image.info, image.targets, strict=True)
+        ]
+        for image in images
+    ]
+
+
+def file_name(image: Chosen, info: str, target: int, args: argparse.Namespace) -> matfile.Name:
+    """What the file of an image and target is called."""
+    return matfile.Name(
+        args.Nsamps,
+        args.Niters,
+        image.image_id,
+        image.true_label,
+        target,
+        info,
+        args.activation,
+        args.order,
+    )
+
+
+def settings(
+    args: argparse.Namespace, drawn: int, network: Network, x_0: np.ndarray
+) -> dict[str, object]:
+    """What decides an image's numbers; workers, folder and the number of images do not."""
+    return {name: getattr(args, name) for name in DECISIVE} | {
+        "radius": ball(args.sample_norm, args.radius).high,
+        "drawn": drawn,
+        "network": network.fingerprint,
+        "image": fingerprint([x_0]),
+    }
+
+
+def finished(path: Path, wanted: Settings, args: argparse.Namespace) -> bool:
+    """Whether a file is there and holds what is wanted.
+
+    Raises InputError where it holds something else, unless `--overwrite` is given.
+    """
+    if not path.exists():
+        return False
+    try:
+        different = matfile.difference(path, wanted)
+    except matfile.FormatError as error:
+        different = str(error)
+    if different and not args.overwrite:
+        raise InputError(
+            f"{path} is not what this run would give: {different}. Replace such files with "
+            "--overwrite, or sample into another folder with --save"
+        )
+    return not different
+
+
 def sample(
     sampler: EstimateLipschitz,
     data: DataSet,
-    chosen: list[Chosen],
-    folder: Path,
+    work: list[tuple[Chosen, list[Pair], Settings]],
     args: argparse.Namespace,
-) -> None:
-    """Sample around each image; print and save each of its targets when the image is done."""
-    seconds, pairs = 0.0, 0
-    total = len(chosen) * args.Niters
+) -> int:
+    """Sample around each image; print and save each of its targets when the image is done.
+
+    What a run before this one finished is kept. Returns how many images cannot be scored.
+    """
+    seconds, failed = 0.0, 0
+    total = len(work) * args.Niters
     with tqdm(total=total, desc="iterations", disable=not sys.stderr.isatty()) as bar:
-        for image in chosen:
-            estimates = sampler.estimate(
-                data.test_data[image.image_id],
-                image.true_label,
-                image.targets,
-                args.Nsamps,
-                args.Niters,
-                args.sample_norm,
-                args.transform,
-                args.order,
-                radius=args.radius,
-                image_id=image.image_id,
-                on_iteration=bar.update,
-            )
-            seconds += estimates[0].time[-1]
+        for place, (image, pairs, wanted) in enumerate(work):
+            left = []
+            for pair in pairs:
+                if finished(pair.path, wanted, args):
+                    tqdm.write(f"kept {pair.path}")
+                else:
+                    left.append(pair)
+            try:
+                estimates = sample_image(sampler, data, image, left, wanted, args, bar)
+            except ImageError as error:
+                tqdm.write(str(error), file=sys.stderr)
+                failed += 1
+                continue
+            finally:
+                bar.update((place + 1) * args.Niters - bar.n)
             bar.clear()
-            for info, estimate in zip(image.info, estimates, strict=True):
-                print_estimate(image, info, estimate, pairs, seconds)
-                print(f"saved to {save(folder, image, info, estimate, args)}", flush=True)
-                pairs += 1
+            seconds += estimates[0].time[-1] if estimates else 0
+            for pair, estimate in zip(left, estimates, strict=True):
+                print_estimate(image, pair, estimate, seconds)
+                print(f"saved to {pair.path}", flush=True)
+    return failed
+
+
+def sample_image(
+    sampler: EstimateLipschitz,
+    data: DataSet,
+    image: Chosen,
+    pairs: list[Pair],
+    wanted: Settings,
+    args: argparse.Namespace,
+    bar: tqdm,
+) -> list[Estimate]:
+    """Sample around an image for these targets and save what is found.
+
+    It goes on from what an ended run left, and leaves what it has where it is ended itself.
+    """
+    if not pairs:
+        return []
+    # how samples are batched shows in the last bits of a maximum
+    batched = {**wanted, "batch_size": sampler.batch_size}
+    checkpoint = Checkpoint([pair.path for pair in pairs], batched)
+    progress = checkpoint.restore(sampler.columns)
+    bar.update(len(progress))
+
+    def after_iteration(progress: Progress) -> None:
+        bar.update()
+        checkpoint.keep(progress)
+
+    try:
+        estimates = sampler.estimate(
+            data.test_data[image.image_id],
+            image.true_label,
+            [pair.target for pair in pairs],
+            args.Nsamps,
+            args.Niters,
+            args.sample_norm,
+            args.transform,
+            args.order,
+            radius=args.radius,
+            image_id=image.image_id,
+            progress=progress,
+            on_iteration=after_iteration,
+        )
+        for pair, estimate in zip(pairs, estimates, strict=True):
+            if not finished(pair.path, wanted, args):  # by another run, meanwhile
+                save(image, pair, estimate, wanted, args)
+    except ImageError:
+        raise
+    except BaseException:
+        checkpoint.write(progress)
+        raise
+    checkpoint.remove()
+    return estimates
 
 
 def print_choice(chosen: list[Chosen], shift: int) -> None:
@@ -280,10 +440,8 @@ def print_choice(chosen: list[Chosen], shift: int) -> None:
     print(f"top-1 accuracy: {np.mean([image.correct for image in chosen]):.5g}", flush=True)
 
 
-def print_estimate(
-    image: Chosen, info: str, estimate: Estimate, pairs: int, seconds: float
-) -> None:
-    """The block of one image and target; `pairs` of them came before."""
+def print_estimate(image: Chosen, pair: Pair, estimate: Estimate, seconds: float) -> None:
+    """The block of one image and target."""
     top = np.argsort(-estimate.pred, kind="stable")[:TOP]
     print(f"top-{len(top)} classes = {top.tolist()}")
     print(f"top-{len(top)} logits = [{', '.join(f'{z:.5g}' for z in estimate.pred[top])}]")
@@ -293,46 +451,35 @@ def print_estimate(
     for summary in estimate.summary_lines():
         print(summary)
     fields = {
-        "total": pairs + 1,
-        "seq": pairs,
+        "total": pair.number + 1,
+        "seq": pair.number,
         "id": image.image_id,
         "time": f"{seconds:.3f}",
         "true_class": image.true_label,
         "target_class": estimate.target_label,
-        "info": info,
+        "info": pair.info,
     }
     print(line("STATS", 1, **fields))
 
 
 def save(
-    folder: Path, image: Chosen, info: str, estimate: Estimate, args: argparse.Namespace
-) -> Path:
+    image: Chosen, pair: Pair, estimate: Estimate, wanted: Settings, args: argparse.Namespace
+) -> None:
     """Write the .mat of one image and target."""
-    name = matfile.Name(
-        args.Nsamps,
-        args.Niters,
-        image.image_id,
-        image.true_label,
-        estimate.target_label,
-        info,
-        args.activation,
-        args.order,
-    )
-    path = folder / str(name)
-    settings = vars(args) | {"save": str(args.save)}
+    options = vars(args) | {"save": str(args.save)}
     contents = {
         **estimate.arrays(),
         "pred": estimate.pred,
         "g_x0": estimate.g_x0,
         "id": image.image_id,
         "true_label": image.true_label,
-        "target_label": estimate.target_label,
-        "info": info,
-        "args": {name: "" if value is None else value for name, value in settings.items()},
-        "path": str(path),
+        "target_label": pair.target,
+        "info": pair.info,
+        "args": {name: "" if value is None else value for name, value in options.items()},
+        matfile.SETTINGS_KEY: as_text(wanted),
+        "path": str(pair.path),
     }
-    matfile.save(path, contents)
-    return path
+    matfile.save(pair.path, contents)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ forward pass: each target's maxima have the distribution that samples of its own
 """
 
 import random
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -14,15 +15,16 @@ import numpy as np
 
 import catalogue
 from defense import TRANSFORMATIONS
-from lipschitz import curvature
+from lipschitz import curvature, gradients
 from lipschitz.ball import DEFAULT_NORM, ball
+from lipschitz.checkpoint import Progress
 from lipschitz.curvature import hessian_extremes
 from lipschitz.dataset import DataSet
-from lipschitz.errors import InputError, RunError
+from lipschitz.errors import ImageError, InputError
 from lipschitz.estimate import Estimate, FirstOrder, SecondOrder
 from lipschitz.gradients import gradient_maxima, logits, margin_weights
 from lipschitz.matfile import GRADIENT_KEYS, SLOPE_KEYS
-from lipschitz.networks import Network
+from lipschitz.networks import Network, are_probabilities
 from lipschitz.piecewise_linear import check_curved
 from lipschitz.sampling import SEED, samples_drawn
 from lipschitz.worker import Neighbourhood
@@ -75,18 +77,29 @@ class EstimateLipschitz(AbstractContextManager):
             raise InputError("--compute_slope takes pairs of samples: give an even --batch_size")
         values = network.image_size**2 * network.num_channels
         self._workers = Workers(self.nthreads, self.batch_size, values)
-        self._network, self._order = network, order
+        self._network, self._order, self._warned = network, order, False
         self._slopes = compute_slope and order == 1
         self._gradient_maxima = gradient_maxima(network.predict, self._slopes)
         if order == 2:
             self._measure, self._merge = hessian_extremes(network.predict), curvature.merge
+            self.columns = curvature.COLUMNS
         else:
-            self._measure, self._merge = self._gradient_maxima, np.maximum
+            self._measure, self._merge = self._gradient_maxima, gradients.merge
+            self.columns = gradients.COLUMNS + (len(SLOPE_KEYS) if self._slopes else 0)
         return data, network
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """Logits (N, K) of images (N, H, W, C)."""
-        return logits(self._network.predict, images)
+        """Logits (N, K) of images (N, H, W, C); what look like probabilities is warned of, once."""
+        found = logits(self._network.predict, images)
+        if not self._warned and are_probabilities(found):
+            self._warned = True
+            print(
+                "warning: the network's outputs look like probabilities (in [0, 1], with a sum of "
+                "1). CLEVER is defined on logits: scores of a softmax output do not compare. "
+                "Take the layer before the softmax",
+                file=sys.stderr,
+            )
+        return found
 
     def estimate(
         self,
@@ -101,19 +114,24 @@ class EstimateLipschitz(AbstractContextManager):
         *,
         radius: float | None = None,
         image_id: int = 0,
-        on_iteration: Callable[[], object] = lambda: None,
+        progress: Progress | None = None,
+        on_iteration: Callable[[Progress], object] = lambda _: None,
     ) -> Estimate | list[Estimate]:
         """Sample around x_0 (H, W, C) for the margins f_true - f_target.
 
         One target gives one estimate, several give a list; `order` is that of `load_model`.
         `Nsamp` becomes a multiple of the batch size; samples are those of (seed, image_id), each
-        put through the transformation (defense.py), which x_0 is not. `on_iteration` is called
-        after each iteration. Raises ValueError where an argument does not fit the network,
-        RunError where a derivative is not finite or a worker died.
+        put through the transformation (defense.py), which x_0 is not. Iterations are added to
+        `progress`, behind those that are in it already, and `on_iteration` is called with it after
+        each. Raises ValueError where an argument does not fit the network, ImageError where a
+        margin is not above 0 at x_0 or no sample of an iteration is finite, RunError where
+        workers die again and again.
         """
         targets = [target_label] if np.ndim(target_label) == 0 else list(target_label)
         self._check(x_0, true_label, targets, Nsamp, Niters, transform, order)
         weights = margin_weights(self._network.num_labels, true_label, targets)
+        pred = self.logits(x_0[None])[0]
+        margins = _margins(pred, true_label, targets, image_id)
 
         around = Neighbourhood(
             np.asarray(x_0, np.float32),
@@ -122,81 +140,79 @@ class EstimateLipschitz(AbstractContextManager):
             image_id,
             TRANSFORMATIONS[transform] if transform else None,
         )
-        found = []
-        ended, waited = np.zeros((2, Niters))
+        progress = Progress() if progress is None else progress
         drawn = samples_drawn(Nsamp, self.batch_size)
         per_iteration = drawn // self.batch_size
-        batches = self._workers.batches(around, Niters, per_iteration)
-        start = time.perf_counter()
-        for iteration in range(Niters):
-            of_batches = []
+        batches = self._workers.batches(around, Niters, per_iteration, first=len(progress))
+        start = time.perf_counter() - (progress.ended[-1] if progress.ended else 0)
+        for iteration in range(len(progress), Niters):
+            of_batches, waited = [], 0.0
             for _ in range(per_iteration):
                 asked = time.perf_counter()
                 batch = next(batches)
-                waited[iteration] += time.perf_counter() - asked
+                waited += time.perf_counter() - asked
                 of_batches.append(self._measure(batch.reshape(-1, *x_0.shape), weights))
-            of_iteration = reduce(self._merge, of_batches)
-            if not np.isfinite(of_iteration).all():
-                raise RunError(
-                    f"image {image_id}, iteration {iteration}: a derivative is not finite; "
-                    "the network overflows near this image"
-                )
-            found.append(of_iteration)
-            ended[iteration] = time.perf_counter() - start
-            on_iteration()
+            found = reduce(self._merge, of_batches).astype(float)
+            _check_some_finite(found, drawn, targets, image_id, iteration)
+            progress.add(found, time.perf_counter() - start, waited)
+            on_iteration(progress)
 
-        estimates = self._estimates(
-            x_0, targets, weights, np.array(found, float), Niters * drawn, ended, waited
-        )
-        return estimates[0] if np.ndim(target_label) == 0 else estimates
-
-    def _estimates(
-        self,
-        x_0: np.ndarray,
-        targets: list[int],
-        weights: np.ndarray,
-        found: np.ndarray,
-        samples: int,
-        ended: np.ndarray,
-        waited: np.ndarray,
-    ) -> list[Estimate]:
-        """What was `found` (Niters, targets, columns) for each target."""
-        pred = self.logits(x_0[None])[0]
         shared = [
             {
                 "target_label": target,
                 "pred": pred,
-                "g_x0": float(margin @ pred),
-                "time": ended,
-                "overhead": waited,
+                "g_x0": margin,
+                "time": np.array(progress.ended),
+                "overhead": np.array(progress.waited),
+                "drawn": drawn,
             }
-            for target, margin in zip(targets, weights, strict=True)
+            for target, margin in zip(targets, margins, strict=True)
         ]
-        columns = found.transpose(1, 2, 0)
-        if self._order == 1:
-            keys = [*GRADIENT_KEYS.values(), *SLOPE_KEYS.values()]
-            absent = () if self._slopes else np.zeros((3, len(found)))
-            return [
-                FirstOrder(
-                    **fields,
-                    **dict(zip(keys, [*maxima, *absent], strict=True)),
-                    with_slopes=self._slopes,
-                )
-                for fields, maxima in zip(shared, columns, strict=True)
-            ]
+        columns = np.array(progress.found).transpose(1, 2, 0)
+        if order == 1:
+            estimates = self._first_order(shared, columns)
+        else:
+            estimates = self._second_order(shared, columns, x_0, weights, image_id)
+        return estimates[0] if np.ndim(target_label) == 0 else estimates
+
+    def _first_order(self, shared: list[dict], columns: np.ndarray) -> list[Estimate]:
+        """The estimates of columns (targets, columns, Niters)."""
+        keys = [*GRADIENT_KEYS.values(), *SLOPE_KEYS.values()]
+        absent = () if self._slopes else np.zeros((3, columns.shape[2]))
+        return [
+            FirstOrder(
+                **fields,
+                **dict(zip(keys, [*maxima, *absent], strict=True)),
+                non_finite=non_finite,
+                with_slopes=self._slopes,
+            )
+            for fields, (*maxima, non_finite) in zip(shared, columns, strict=True)
+        ]
+
+    def _second_order(
+        self,
+        shared: list[dict],
+        columns: np.ndarray,
+        x_0: np.ndarray,
+        weights: np.ndarray,
+        image_id: int,
+    ) -> list[Estimate]:
+        """The estimates of columns (targets, columns, Niters), and of the gradients at x_0."""
         at_image = self._gradient_maxima(x_0[None].astype(np.float32), weights)
+        if at_image[:, -1].any():
+            raise ImageError(f"image {image_id}: its gradient is not finite")
         return [
             SecondOrder(
                 **fields,
                 H2_max=eigenvalues,
-                samples=samples,
                 capped=int(capped.sum()),
                 products=int(products.sum()),
+                non_finite=non_finite,
                 g_x0_grad_2_norm=float(l2),
                 g_x0_grad_1_norm=float(l1),
                 g_x0_grad_inf_norm=float(linf),
             )
-            for fields, (eigenvalues, capped, products), (l2, l1, linf) in zip(
+            for fields, (eigenvalues, capped, products, non_finite), (l2, l1, linf, _) in zip(
                 shared, columns, at_image, strict=True
             )
         ]
@@ -228,3 +244,31 @@ class EstimateLipschitz(AbstractContextManager):
             raise ValueError(f"no transformation {transform!r}: {', '.join(TRANSFORMATIONS)}")
         if order != self._order:
             raise ValueError(f"order {order}: the model was loaded for order {self._order}")
+
+
+def _margins(pred: np.ndarray, true_label: int, targets: list[int], image_id: int) -> list[float]:
+    """g(x0) = f_true(x0) - f_target(x0) of each target. Raises ImageError where one is not above 0.
+
+    The score of an image that the network gets wrong would be a distance that is none.
+    """
+    margins = [float(pred[true_label] - pred[target]) for target in targets]
+    for target, margin in zip(targets, margins, strict=True):
+        if not 0 < margin < np.inf:
+            raise ImageError(
+                f"image {image_id}: g(x0) = {margin:.5g} for the classes {true_label} and "
+                f"{target}: only an image that is classified correctly has a score"
+            )
+    return margins
+
+
+def _check_some_finite(
+    found: np.ndarray, drawn: int, targets: list[int], image_id: int, iteration: int
+) -> None:
+    """Raise ImageError where an iteration has no maximum: all of its samples are left out."""
+    for target, non_finite in zip(targets, found[:, -1], strict=True):
+        if non_finite == drawn:
+            raise ImageError(
+                f"image {image_id}, target {target}, iteration {iteration}: no logits or no "
+                f"derivatives of all {drawn} samples are finite; the network overflows near "
+                "this image"
+            )

@@ -28,8 +28,6 @@ from lipschitz.networks import Network, keras_network
 from lipschitz.sampling import BATCH_SIZE, IMAGENET_BATCH_SIZE
 from lipschitz.tensorflow import keras
 
-TRUE = 0
-
 
 @dataclass(frozen=True)
 class Case:
@@ -91,13 +89,14 @@ def first_order(case: Case, products: machine.MatrixProducts, repeats: int) -> d
     size = network.image_size
     x_0 = np.random.default_rng(0).uniform(-0.5, 0.5, (size, size, network.num_channels))
     x_0 = x_0.astype(np.float32)
-    targets = list(range(1, case.targets + 1))
-    plain = plain_port.gradient_maxima(network.predict, x_0, TRUE, targets[0], case.batch)
+    ranked = np.argsort(-network.predict(x_0[None]).numpy()[0])
+    true, *targets = (int(label) for label in ranked[: case.targets + 1])
+    plain = plain_port.gradient_maxima(network.predict, x_0, true, targets[0], case.batch)
     forward = operations(model)
 
     repeated = []
     with sampler_of(network, case.batch) as sampler:
-        sample = sampling(sampler, x_0, targets, case)
+        sample = sampling(sampler, x_0, true, targets, case)
         sample(), plain()
         for _ in range(repeats):
             rate = products.rate()
@@ -143,7 +142,7 @@ def second_order(products: machine.MatrixProducts, repeats: int) -> dict:
 
         def sample() -> float:
             estimate = sampler.estimate(x_0, true, target, batch, 2, order=2)
-            return estimate.products / estimate.samples
+            return estimate.products / (2 * batch)
 
         sample()
         for _ in range(repeats):
@@ -175,12 +174,12 @@ def sampler_of(network: Network, batch: int, order: int = 1) -> EstimateLipschit
 
 
 def sampling(
-    sampler: EstimateLipschitz, x_0: np.ndarray, targets: list[int], case: Case
+    sampler: EstimateLipschitz, x_0: np.ndarray, true: int, targets: list[int], case: Case
 ) -> Callable[[], float]:
     """A function that samples all targets; it returns the share of time spent waiting."""
 
     def sample() -> float:
-        first, *_ = sampler.estimate(x_0, TRUE, targets, case.batch, case.iterations)
+        first, *_ = sampler.estimate(x_0, true, targets, case.batch, case.iterations)
         return first.overhead.sum() / first.time[-1]
 
     return sample

@@ -11,18 +11,24 @@ from lipschitz.lanczos import MOST_PRODUCTS, Products, smallest_eigenvalues
 from lipschitz.streams import go_on, of_slices
 from lipschitz.tensorflow import tf
 
+COLUMNS = 4
 SLICE = 128  # samples whose Lanczos bases are held at once
 LARGEST_BASIS = 2**27  # values of these bases, whatever the size of the images
 
 
 def hessian_extremes(predict: Predict) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Compile the function (batch (B, H, W, C), margin weights (T, K)) -> extremes (T, 3).
+    """Compile the function (batch (B, H, W, C), margin weights (T, K)) -> extremes (T, 4).
 
     For each target's margin g: of the samples' smallest Hessian eigenvalues the one largest in
-    magnitude (signed; infinite where g has no finite Hessian), how many samples reached the cap
-    on Lanczos iterations, and how many Hessian-vector products all took.
+    magnitude (signed), how many samples reached the cap on Lanczos iterations, how many
+    Hessian-vector products all took, and how many samples are left out, since a logit or the
+    Hessian is not finite: where that is B, the eigenvalue is 0.
     """
     hessian = functools.cache(functools.partial(_hessian, predict))
+
+    @tf.function(autograph=False)
+    def finite_logits(x: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_all(tf.math.is_finite(predict(x)), axis=1)
 
     def target_extremes(batch: np.ndarray, weights: np.ndarray) -> np.ndarray:
         at = hessian(batch.shape[1:])
@@ -30,8 +36,10 @@ def hessian_extremes(predict: Predict) -> Callable[[np.ndarray, np.ndarray], np.
         def slice_extremes(x: np.ndarray) -> list[float]:
             products = _products(at, x, weights)
             found = smallest_eigenvalues(products, _start(len(x), x[0].size))
-            largest = np.abs(found.eigenvalues).argmax()
-            return [found.eigenvalues[largest], found.capped.sum(), found.products.sum()]
+            valid = np.isfinite(found.eigenvalues) & finite_logits(tf.constant(x)).numpy()
+            eigenvalues = np.where(valid, found.eigenvalues, 0)
+            largest = eigenvalues[np.abs(eigenvalues).argmax()]
+            return [largest, found.capped.sum(), found.products.sum(), (~valid).sum()]
 
         largest_slice = LARGEST_BASIS // (MOST_PRODUCTS + 1) // batch[0].size
         size = max(2, min(SLICE, largest_slice // 2 * 2))
@@ -80,7 +88,7 @@ def _products(hessian: Callable, x: np.ndarray, weights: np.ndarray) -> Products
 
 
 def merge(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The extremes (..., 3) of two batches together."""
+    """The extremes (..., 4) of two batches together."""
     first, second = np.asarray(first), np.asarray(second)
     larger = np.abs(second[..., :1]) > np.abs(first[..., :1])
     eigenvalue = np.where(larger, second[..., :1], first[..., :1])

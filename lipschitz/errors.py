@@ -1,11 +1,12 @@
-"""The two ways in which a command ends early, and how it says so."""
+"""The ways in which a command ends early, and how it says so."""
 
+import contextlib
 import os
 import signal
 import sys
 from collections.abc import Callable
 
-INTERRUPTED = 128 + signal.SIGINT
+from lipschitz.interruption import Interrupted, raise_interrupted
 
 
 class InputError(Exception):
@@ -16,6 +17,10 @@ class RunError(Exception):
     """The run itself failed; the message says how. Exit code 1."""
 
 
+class ImageError(RunError):
+    """One image cannot be scored; others can."""
+
+
 def first_line(error: object) -> str:
     """What a library said, in one line."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -23,6 +28,7 @@ def first_line(error: object) -> str:
 
 def run(main: Callable[[], int | None]) -> None:
     """Run a command's `main` and exit: an error is one line on stderr, not a traceback."""
+    raise_interrupted()
     try:
         code = main() or 0
         sys.stdout.flush()
@@ -30,16 +36,33 @@ def run(main: Callable[[], int | None]) -> None:
         code = _say(error, 2)
     except RunError as error:
         code = _say(error, 1)
+    except Interrupted as ended:
+        code = _say(f"{ended}: {SAVED}", ended.exit_code)
+    except KeyboardInterrupt:  # raised by a library in our handler's place
+        code = _say(f"interrupted: {SAVED}", 128 + signal.SIGINT)
+    except MemoryError as error:
+        code = _say(f"out of memory ({first_line(error)}): {SAVED}", 1)
     except BrokenPipeError:  # who read our output, `head` say, has gone: no more can be said
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except OSError as error:  # a full disk, a folder without permission
-        code = _say(f"{error.filename or 'cannot go on'}: {error.strerror or error}", 1)
-    except KeyboardInterrupt:
-        code = _say("interrupted: the files saved so far are complete and stay", INTERRUPTED)
+        what = error.strerror or first_line(error)
+        code = _say(f"{error.filename or 'cannot go on'}: {what}; {SAVED}", 1)
+    _let_go_of_output()
     sys.exit(code)
 
 
+SAVED = "what is saved is complete and stays"
+
+
 def _say(message: object, code: int) -> int:
-    print(f"{sys.argv[0].rpartition('/')[2]}: {message}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # a terminal that was closed
+        print(f"{sys.argv[0].rpartition('/')[2]}: {message}", file=sys.stderr)
     return code
+
+
+def _let_go_of_output() -> None:
+    """Write what is buffered; where that fails it must not fail once more when Python ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,10 +7,15 @@ import numpy as np
 from lipschitz.bounds import DUAL_NORM, clever_score, second_order_score
 from lipschitz.lanczos import MOST_PRODUCTS
 from lipschitz.lines import line
-from lipschitz.matfile import CURVATURE_KEYS, GRADIENT_KEYS, SLOPE_KEYS
+from lipschitz.matfile import CURVATURE_KEYS, GRADIENT_KEYS, NON_FINITE_KEY, SLOPE_KEYS
 
 PRINTED_NORMS = {"2": "2", "1": "1", "i": "inf"}
 PRINTED_LETTERS = {"L": SLOPE_KEYS, "G": GRADIENT_KEYS}
+ITERATIONS_SHOWN = 10
+ZERO_GRADIENTS = (
+    "warning: the gradient is zero in every sample, so the score is infinite and says nothing of "
+    "robustness: the network hides its gradients (saturated or rounded outputs) or is dead here"
+)
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,8 @@ class Estimate:
     g_x0: float  # the margin f_true - f_target at the image
     time: np.ndarray  # seconds from the image's start to the end of each iteration
     overhead: np.ndarray  # seconds of each iteration spent waiting for samples
+    drawn: int  # samples in each iteration
+    non_finite: np.ndarray  # of them, those left out: a logit or derivative was not finite
 
     def iteration_line(self, i: int) -> str:
         """The line of iteration `i`."""
@@ -32,6 +39,20 @@ class Estimate:
             "overhead": self.overhead[i],
         }
         return line("STATS", 2, **fields, **self._of_iteration(i))
+
+    def left_out_lines(self) -> list[str]:
+        """Which iterations have samples that are left out, if any."""
+        iterations = np.flatnonzero(self.non_finite)
+        if not len(iterations):
+            return []
+        count, drawn = int(self.non_finite.sum()), self.drawn * len(self.non_finite)
+        named = ", ".join(map(str, iterations[:ITERATIONS_SHOWN]))
+        more = len(iterations) - ITERATIONS_SHOWN
+        return [
+            f"warning: {count} of {drawn} samples have no finite logits or derivatives and are "
+            f"left out: the network overflows there. Iterations: {named}"
+            + (f" and {more} more" if more > 0 else "")
+        ]
 
 
 @dataclass(frozen=True)
@@ -48,7 +69,7 @@ class FirstOrder(Estimate):
 
     def arrays(self) -> dict[str, object]:
         """What a .mat file holds of this order."""
-        keys = [*SLOPE_KEYS.values(), *GRADIENT_KEYS.values()]
+        keys = [*SLOPE_KEYS.values(), *GRADIENT_KEYS.values(), NON_FINITE_KEY]
         return {key: getattr(self, key) for key in keys}
 
     def summary_lines(self) -> list[str]:
@@ -65,7 +86,12 @@ class FirstOrder(Estimate):
                 if not absent:
                     score = clever_score(self.g_x0, constants[DUAL_NORM[norm]])
                     bounds[f"bnd_{letter}{printed}_max"] = score
-        return [line("STATS", 1, g_x0=self.g_x0, **maxima), line("STATS", 1, **bounds)]
+        return [
+            line("STATS", 1, g_x0=self.g_x0, **maxima),
+            line("STATS", 1, **bounds),
+            *([] if largest["G"]["1"] else [ZERO_GRADIENTS]),
+            *self.left_out_lines(),
+        ]
 
     def _of_iteration(self, i: int) -> dict[str, float]:
         return {
@@ -81,8 +107,7 @@ class SecondOrder(Estimate):
     """The Hessian eigenvalue of each iteration, and the gradient at the image."""
 
     H2_max: np.ndarray  # of the samples' smallest eigenvalues the largest in magnitude, signed
-    samples: int  # of all iterations
-    capped: int  # of them, those whose eigenvalue is less exact than asked
+    capped: int  # samples of all iterations whose eigenvalue is less exact than asked
     products: int  # Hessian-vector products spent
     g_x0_grad_2_norm: float
     g_x0_grad_1_norm: float
@@ -91,7 +116,7 @@ class SecondOrder(Estimate):
     def arrays(self) -> dict[str, object]:
         """What a .mat file holds of this order."""
         return {
-            **{key: getattr(self, key) for key in CURVATURE_KEYS.values()},
+            **{key: getattr(self, key) for key in [*CURVATURE_KEYS.values(), NON_FINITE_KEY]},
             "g_x0_grad_2_norm": self.g_x0_grad_2_norm,
         }
 
@@ -107,12 +132,15 @@ class SecondOrder(Estimate):
         }
         score = second_order_score(self.g_x0, self.g_x0_grad_2_norm, largest)
         flat = [] if largest else ["warning: the Hessian is zero in every sample: no curvature"]
+        flat += [] if self.g_x0_grad_1_norm or largest else [ZERO_GRADIENTS]
+        samples = self.drawn * len(self.H2_max)
         return [
             line("STATS", 1, **fields),
             line("STATS", 1, bnd_H2_max=score),
             *flat,
-            f"Hessian-vector products a sample: {self.products / self.samples:.1f}; samples that "
-            f"met the cap of {MOST_PRODUCTS}: {self.capped} of {self.samples}",
+            *self.left_out_lines(),
+            f"Hessian-vector products a sample: {self.products / samples:.1f}; samples that "
+            f"met the cap of {MOST_PRODUCTS}: {self.capped} of {samples}",
         ]
 
     def _of_iteration(self, i: int) -> dict[str, float]:

@@ -10,6 +10,7 @@ from lipschitz import operations
 from lipschitz.errors import InputError, first_line
 from lipschitz.networks import Network
 from lipschitz.preprocessing import Preprocess
+from lipschitz.provenance import file_fingerprint
 
 if TYPE_CHECKING:
     from lipschitz.tensorflow import tf
@@ -44,7 +45,14 @@ def load(
         _try(function, image_size, num_labels)
     except Exception as error:  # TensorFlow has no common class for what can be wrong in a graph
         raise InputError(f"{path} cannot be used: {_reason(error)}") from error
-    return Network(function, image_size, 3, num_labels, graph=lambda: function.graph)
+    return Network(
+        function,
+        image_size,
+        3,
+        num_labels,
+        graph=lambda: function.graph,
+        fingerprint=file_fingerprint(path),
+    )
 
 
 def read(path: Path) -> tf.compat.v1.GraphDef:

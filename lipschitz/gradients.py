@@ -1,5 +1,6 @@
 """Gradient norms of a batch for many targets: one forward pass, one backward pass a target."""
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -16,6 +17,7 @@ Predict = Callable[[tf.Tensor], tf.Tensor]
 SLICE = 1024 if gpus else 256  # samples a call: activations stay small
 LARGEST_SLICE = 2**24 // STREAMS  # values of the images in a call, whatever their size
 TARGETS = 16  # a call: its graph stays small with a thousand classes
+COLUMNS = 4  # without slopes
 
 
 def margin_weights(num_labels: int, true_label: int, targets: list[int]) -> np.ndarray:
@@ -27,29 +29,31 @@ def margin_weights(num_labels: int, true_label: int, targets: list[int]) -> np.n
 def gradient_maxima(
     predict: Predict, slopes: bool = False
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Compile the function (batch (B, H, W, C), margin weights (T, K)) -> maxima (T, 3 or 6).
+    """Compile the function (batch (B, H, W, C), margin weights (T, K)) -> maxima (T, 4 or 7).
 
     It gives, for each target's margin g, the largest L2, L1 and L-infinity norm of dg/dx over
-    the batch: infinity where a gradient of the batch is not finite. With `slopes` three more
-    columns follow, the largest slopes of pairs (see `_slopes`; Wood and Zhang, 1996).
+    the batch. With `slopes` three more columns follow, the largest slopes of pairs (see `_slopes`;
+    Wood and Zhang, 1996). The last column counts the samples that are left out, since a logit,
+    their gradient or their slope is not finite: where it is B, the maxima are 0.
     """
 
     @tf.function(autograph=False)  # nothing here branches on values, and it starts sooner
     def call(x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         with derivative_rules.first_order():
             logits = predict(x)
+        valid = tf.reduce_all(tf.math.is_finite(logits), axis=1)
+        of_pairs = _slopes(x, tf.matmul(logits, weights, transpose_b=True)) if slopes else None
         maxima = []
         for target in range(weights.shape[0]):
             # one backward pass at a time: memory does not grow with the targets
             with tf.control_dependencies(maxima[-1:]):
                 cotangent = tf.broadcast_to(weights[target], tf.shape(logits))
             (gradient,) = tf.gradients(logits, x, cotangent)
-            maxima.append(_largest(_norms(tf.reshape(gradient, (tf.shape(x)[0], -1)))))
-        maxima = tf.stack(maxima)
-        if slopes:
-            margins = tf.matmul(logits, weights, transpose_b=True)
-            maxima = tf.concat([maxima, _slopes(x, margins)], axis=1)
-        return maxima
+            values = _norms(tf.reshape(gradient, (tf.shape(x)[0], -1)))
+            if slopes:  # a pair's are those of both its samples
+                values = tf.concat([values, tf.repeat(of_pairs[:, target], 2, axis=0)], axis=1)
+            maxima.append(_largest(values, valid))
+        return tf.stack(maxima)
 
     def batch_maxima(batch: np.ndarray, weights: np.ndarray) -> np.ndarray:
         groups = [weights[first : first + TARGETS] for first in range(0, len(weights), TARGETS)]
@@ -58,11 +62,17 @@ def gradient_maxima(
             def slice_maxima(x: np.ndarray) -> np.ndarray:
                 return call(tf.constant(x), tf.constant(group)).numpy()
 
-            return np.max(of_slices(slice_maxima, batch, _largest_slice(batch)), axis=0)
+            return functools.reduce(merge, of_slices(slice_maxima, batch, _largest_slice(batch)))
 
         return np.concatenate([group_maxima(group) for group in groups])
 
     return batch_maxima
+
+
+def merge(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The maxima (..., columns) of two batches together; the last column is a count."""
+    largest = np.maximum(first[..., :-1], second[..., :-1])
+    return np.concatenate([largest, first[..., -1:] + second[..., -1:]], axis=-1)
 
 
 def _largest_slice(images: np.ndarray) -> int:
@@ -80,7 +90,7 @@ def _norms(vectors: tf.Tensor) -> tf.Tensor:
 
 
 def _slopes(x: tf.Tensor, margins: tf.Tensor) -> tf.Tensor:
-    """The largest slopes (T, 3) of margins (B, T) between samples 0 and 1, 2 and 3, ...
+    """The slopes (pairs, T, 3) of margins (B, T) between samples 0 and 1, 2 and 3, ...
 
     |g(a) - g(b)| / |a - b|, where the slope in a norm takes the distance in the dual norm: L2,
     L-infinity and L1 for the columns L2, L1 and L-infinity. Two equal samples have none.
@@ -90,12 +100,15 @@ def _slopes(x: tf.Tensor, margins: tf.Tensor) -> tf.Tensor:
     distance = _norms(tf.reshape(x[first] - x[second], (pairs, -1)))
     dual = tf.gather(distance, [0, 2, 1], axis=1)
     rise = tf.abs(margins[first] - margins[second])
-    return _largest(tf.math.divide_no_nan(rise[:, :, None], dual[:, None, :]))
+    return tf.math.divide_no_nan(rise[:, :, None], dual[:, None, :])
 
 
-def _largest(values: tf.Tensor) -> tf.Tensor:
-    """The maxima over the first axis: infinity where a value is not finite."""
-    return tf.reduce_max(tf.where(tf.math.is_finite(values), values, np.inf), axis=0)
+def _largest(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+    """The maxima of values (B, columns) over valid, finite samples, then the count of others."""
+    valid &= tf.reduce_all(tf.math.is_finite(values), axis=1)
+    maxima = tf.reduce_max(tf.where(valid[:, None], values, 0), axis=0)
+    left_out = tf.reduce_sum(tf.cast(~valid, tf.float32))
+    return tf.concat([maxima, left_out[None]], axis=0)
 
 
 def logits(predict: Predict, images: np.ndarray) -> np.ndarray:

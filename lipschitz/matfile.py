@@ -4,6 +4,7 @@
 SETTINGS names what differs from the defaults and is not in the file's name.
 """
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +13,18 @@ from typing import NamedTuple
 import numpy as np
 import scipy
 
+from lipschitz import provenance
 from lipschitz.atomic import replacing
 from lipschitz.ball import DEFAULT_NORM, RADII
+from lipschitz.provenance import Settings
 from lipschitz.sampling import SEED
 
 EXTENSION = ".mat"
 GRADIENT_KEYS = {"2": "G2_max", "1": "G1_max", "i": "Gi_max"}
 SLOPE_KEYS = {"2": "L2_max", "1": "L1_max", "i": "Li_max"}
 CURVATURE_KEYS = {"2": "H2_max"}  # of second order
+NON_FINITE_KEY = "non_finite"  # samples left out of each maximum
+SETTINGS_KEY = "settings"  # what the numbers come from, as JSON (see provenance)
 
 
 class FormatError(Exception):
@@ -90,7 +95,22 @@ def folder(
 def save(path: Path, contents: dict[str, object]) -> None:
     """Write the file whole or not at all."""
     with replacing(path) as unfinished:
-        scipy.io.savemat(unfinished, contents)
+        scipy.io.savemat(unfinished, contents, appendmat=False)
+
+
+def difference(path: Path, settings: Settings) -> str:
+    """Why a file is not what these settings give, for people to read; empty where it is.
+
+    Raises FormatError where it cannot be read.
+    """
+    contents = _read(path)
+    try:
+        stored = dict(json.loads(str(np.ravel(contents[SETTINGS_KEY])[0])))
+    except KeyError:
+        return "it does not say which network it is of, as files of 2018 do not"
+    except (ValueError, TypeError, IndexError, RecursionError) as error:
+        raise FormatError(f"its {SETTINGS_KEY} cannot be read") from error
+    return provenance.difference(stored, settings)
 
 
 @dataclass(frozen=True)
@@ -118,12 +138,7 @@ def load(path: Path, slope: bool = False) -> Record:
         raise NoSlopesError("it holds no slopes: score it without --use_slope")
     first_order = SLOPE_KEYS if slope else GRADIENT_KEYS
     keys = first_order if name.order == 1 else CURVATURE_KEYS
-    try:
-        contents = scipy.io.loadmat(path)
-    except Exception as error:  # scipy's reader raises what its parsing stumbles over
-        raise FormatError(
-            f"it is not a whole MATLAB file ({error or type(error).__name__})"
-        ) from error
+    contents = _read(path)
     try:
         name = name._replace(
             image_id=int(_scalar(contents, "id")),
@@ -149,6 +164,15 @@ def load(path: Path, slope: bool = False) -> Record:
         )
     except (KeyError, IndexError, ValueError, TypeError) as error:
         raise FormatError(f"it lacks what sampling writes: {error}") from error
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    try:
+        return scipy.io.loadmat(path)
+    except Exception as error:  # scipy's reader raises what its parsing stumbles over
+        raise FormatError(
+            f"it is not a whole MATLAB file ({error or type(error).__name__})"
+        ) from error
 
 
 def _scalar(contents: dict[str, np.ndarray], key: str) -> np.number:

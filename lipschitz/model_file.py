@@ -40,7 +40,7 @@ def find(stem: str) -> Path | None:
 
 def save(model: keras.Model, path: Path) -> None:
     """Write the model whole or not at all."""
-    with replacing(path) as unfinished:
+    with replacing(path, EXTENSION) as unfinished:
         model.save(unfinished)
 
 

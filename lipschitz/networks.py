@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lipschitz.activations import Activation, sharp_softplus
+from lipschitz.provenance import fingerprint
 
 if TYPE_CHECKING:  # TensorFlow takes seconds to import: only the functions that build do it
     from lipschitz.tensorflow import keras, tf
@@ -21,7 +24,8 @@ class Network:
     `predict` maps images (B, H, W, C), float32 in [-0.5, 0.5], to logits (B, num_labels); it is
     called from several threads.
     `graph`, where a call of `predict` hides its operations, gives the TensorFlow graph that has
-    them; the images are its first input.
+    them; the images are its first input. `fingerprint` is a hash of the weights: by it a file of
+    maxima is known to be this network's.
     """
 
     predict: Callable[[tf.Tensor], tf.Tensor]
@@ -29,6 +33,13 @@ class Network:
     num_channels: int
     num_labels: int
     graph: Callable[[], tf.Graph] | None = None
+    fingerprint: str = ""
+
+
+def are_probabilities(outputs: np.ndarray) -> bool:
+    """Whether outputs (N, K) look like those of a softmax: in [0, 1], with a sum of 1 each."""
+    inside = (outputs >= 0).all() and (outputs <= 1).all()
+    return bool(inside and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
 
 
 def keras_network(model: keras.Model) -> Network:
@@ -38,7 +49,14 @@ def keras_network(model: keras.Model) -> Network:
         return model(x, training=False)
 
     _, image_size, _, num_channels = model.input_shape
-    return Network(predict, image_size, num_channels, model.output_shape[-1])
+    num_labels = model.output_shape[-1]
+    return Network(
+        predict,
+        image_size,
+        num_channels,
+        num_labels,
+        fingerprint=fingerprint(model.get_weights()),
+    )
 
 
 def two_layer(image_size: int, num_channels: int) -> keras.Model:

@@ -9,30 +9,47 @@ import secrets
 import numpy as np
 import posix_ipc
 
-from lipschitz.errors import RunError
+FOLDER = "/dev/shm"
+
+
+class NoRoomError(Exception):
+    """Shared memory is too small."""
 
 
 def create(shape: tuple[int, ...]) -> tuple[np.ndarray, int]:
     """A float32 array in a new segment, and the segment's file descriptor for other processes.
 
     The segment's name is gone before this returns; its memory is freed with the last process
-    that holds the descriptor or the array. Raises RunError where shared memory is too small.
+    that holds the descriptor or the array. Raises NoRoomError where shared memory is too small.
     """
-    size = int(np.prod(shape)) * np.float32().itemsize
-    descriptor = _nameless_segment(size)
     try:
-        with contextlib.suppress(AttributeError):  # macOS has no such call, and no need of it
-            # take the memory now: later a page that is missing kills the process
-            os.posix_fallocate(descriptor, 0, size)
+        descriptor = _nameless_segment(nbytes(shape))
+        try:
+            with contextlib.suppress(AttributeError):  # macOS has no such call, and no need of it
+                # take the memory now: later a page that is missing kills the process
+                os.posix_fallocate(descriptor, 0, nbytes(shape))
+        except BaseException:
+            os.close(descriptor)
+            raise
     except OSError as error:
-        os.close(descriptor)
         if error.errno not in (errno.ENOSPC, errno.ENOMEM, errno.EFBIG):
             raise
-        raise RunError(
-            f"shared memory (/dev/shm) has no room for {size / 1e6:.0f} MB: "
-            "enlarge it, or choose a smaller --batch_size or fewer --nthreads"
-        ) from error
+        raise NoRoomError from error
     return attach(descriptor, shape), descriptor
+
+
+def nbytes(shape: tuple[int, ...]) -> int:
+    """The bytes of a float32 array."""
+    return int(np.prod(shape)) * np.float32().itemsize
+
+
+def room() -> int:
+    """The bytes that shared memory has left."""
+    try:
+        there = os.statvfs(FOLDER)
+    except OSError:  # not on this system
+        return 0
+    return there.f_bavail * there.f_frsize
 
 
 def _nameless_segment(size: int) -> int:
@@ -51,5 +68,4 @@ def _nameless_segment(size: int) -> int:
 
 def attach(descriptor: int, shape: tuple[int, ...]) -> np.ndarray:
     """The float32 array in the segment that a file descriptor stands for."""
-    size = int(np.prod(shape)) * np.float32().itemsize
-    return np.frombuffer(mmap.mmap(descriptor, size), np.float32).reshape(shape)
+    return np.frombuffer(mmap.mmap(descriptor, nbytes(shape)), np.float32).reshape(shape)

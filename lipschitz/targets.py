@@ -39,7 +39,8 @@ def choose(
     A seed picks what it always picked: Python's own generator draws the random class, once for
     every image, used or not; of `lowest_random` and the K - 1 numbers that follow it. Targets
     `by_user` (a list for each image) take the place of all others, and nothing is drawn. An
-    image whose largest logit is another class's too has no margin, and counts as wrong.
+    image whose largest logit is another class's too, or not finite, has no margin and counts as
+    wrong.
     """
     for place, (row, label) in enumerate(zip(logits, labels, strict=True)):
         true_label, predicted = int(np.argmax(label)), int(np.argmax(row))
@@ -58,7 +59,8 @@ def choose(
                     for bit, info, target in kinds
                     if target_type & bit and target is not None
                 ]
-        correct = predicted == true_label and bool(row[predicted] > row[top2])
+        finite = bool(np.isfinite(row).all())
+        correct = finite and predicted == true_label and bool(row[predicted] > row[top2])
         if not correct:
             named = []
         info, targets = [info for info, _ in named], [target for _, target in named]

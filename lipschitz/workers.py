@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from lipschitz import shared_memory
 from lipschitz.errors import RunError
@@ -21,6 +22,8 @@ START = "from lipschitz.worker import main; main()"
 
 
 MOST_PER_CORE = 4  # beyond that they only wait for each other
+MOST_DEATHS = 3  # of a worker in a row
+SPARE_SLOTS = 2  # one that the consumer holds, one that is ready
 
 
 def cores() -> int:
@@ -42,18 +45,25 @@ class Workers(AbstractContextManager):
     While the consumer holds one slot, each worker draws into another and one more is ready.
     Batch k is drawn by worker k % count into slot k % slots, so batches arrive in order and
     no process needs to know of another. The only ties are a socket a worker and the segment:
-    when this process ends, however it ends, the sockets close and the workers end too.
+    when this process ends, however it ends, the sockets close and the workers end too. Samples
+    follow from their place alone: where a worker is killed, another draws what it owed.
     """
 
     def __init__(self, count: int, batch_size: int, values: int) -> None:
-        """Start `count` workers for batches of images of `values` numbers each."""
-        self._ring, self._segment = shared_memory.create((count + 2, batch_size, values))
+        """Start `count` workers for batches of images of `values` numbers each.
+
+        Where shared memory is too small for all, the ring is as large as it can be, with as many
+        workers as it has slots. Raises RunError where there is no room for one batch.
+        """
+        self._ring, self._segment = _largest_ring(count + SPARE_SLOTS, batch_size, values)
         self._connections: list[Connection] = []
         self._processes: list[subprocess.Popen] = []
-        self._answers_due = False
+        self._around: Neighbourhood | None = None
+        self._owed: list[deque[Batch]] = []  # by worker: what it was told and has not answered
+        self._deaths: list[int] = []  # by worker: in a row
         self.drawn_by: Counter[int] = Counter()  # batches by the worker's process id
         try:
-            self._start(count)
+            self._start(min(count, len(self._ring)))
         except BaseException:
             self.close()
             raise
@@ -77,70 +87,122 @@ class Workers(AbstractContextManager):
         self._connections, self._processes = [], []
 
     def _start(self, count: int) -> None:
+        self._owed, self._deaths = [deque() for _ in range(count)], [0] * count
         for _ in range(count):
-            self._start_one()
+            connection, process = self._new_worker()
+            self._connections.append(connection)
+            self._processes.append(process)
 
-    def _start_one(self) -> None:
+    def _new_worker(self) -> tuple[Connection, subprocess.Popen]:
         ours, theirs = Pipe()
         with theirs:
-            self._connections.append(ours)
             shared = [theirs.fileno(), self._segment]
             arguments = [*shared, *self._ring.shape]
             path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-            self._processes.append(
-                subprocess.Popen(
-                    [sys.executable, "-P", "-c", START, *map(str, arguments)],
-                    pass_fds=shared,
-                    stdin=subprocess.DEVNULL,
-                    env=os.environ | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
-                    process_group=0,  # Ctrl-C is the parent's to answer
-                )
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-c", START, *map(str, arguments)],
+                pass_fds=shared,
+                stdin=subprocess.DEVNULL,
+                env=os.environ | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
+                process_group=0,  # Ctrl-C is the parent's to answer
             )
+        return ours, process
 
     def batches(
-        self, around: Neighbourhood, iterations: int, per_iteration: int
+        self, around: Neighbourhood, iterations: int, per_iteration: int, first: int = 0
     ) -> Iterator[np.ndarray]:
-        """Yield the batches (batch size, n) of each iteration in turn.
+        """Yield the batches (batch size, n) of each iteration in turn, from iteration `first` on.
 
-        A batch is valid until the next one is asked for. Raises RunError where a worker died.
+        A batch is valid until the next one is asked for. Raises RunError where a worker ended by
+        itself, or was killed so often that another try has no sense.
         """
         slots, batch_size, _ = self._ring.shape
         count = len(self._connections)
-        total = iterations * per_iteration
+        begin, end = first * per_iteration, iterations * per_iteration
 
         def tell(k: int) -> None:
             iteration, place = divmod(k, per_iteration)
-            self._send(k % count, Batch(k % slots, iteration, place * batch_size))
+            batch = Batch(k % slots, iteration, place * batch_size)
+            self._owed[k % count].append(batch)
+            self._send(k % count, batch)
 
-        if self._answers_due:  # an image was left in the middle: nothing of it may come now
+        if any(self._owed):  # an image was left in the middle: nothing of it may come now
             self._end()
             self._start(count)
-        self._answers_due = True
+        self._around = around
         for worker in range(count):
             self._send(worker, around)
-        for k in range(min(slots, total)):
+        for k in range(begin, min(begin + slots, end)):
             tell(k)
-        for k in range(total):
+        for k in range(begin, end):
             self._receive(k % count)
-            self._answers_due = k + 1 < total
             yield self._ring[k % slots]
-            if k + slots < total:
+            if k + slots < end:
                 tell(k + slots)
 
     def _send(self, worker: int, message: Neighbourhood | Batch) -> None:
         try:
             self._connections[worker].send(message)
-        except ConnectionError as error:
-            raise self._death(worker) from error
+        except ConnectionError:
+            self._replace(worker)
 
     def _receive(self, worker: int) -> None:
-        try:
-            self.drawn_by[self._connections[worker].recv()] += 1
-        except (EOFError, ConnectionError) as error:
-            raise self._death(worker) from error
+        """Wait for the first of the batches that a worker owes."""
+        while True:
+            try:
+                self.drawn_by[self._connections[worker].recv()] += 1
+            except (EOFError, ConnectionError):
+                self._replace(worker)
+            else:
+                self._owed[worker].popleft()
+                self._deaths[worker] = 0
+                return
 
-    def _death(self, worker: int) -> RunError:
-        """What became of a worker that answers no more."""
+    def _replace(self, worker: int) -> None:
+        """Start a worker in the place of one that was killed, and tell it what that one owed."""
         code = self._processes[worker].wait()
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
-        return RunError(f"a sampling worker {how}: the files saved so far are complete and stay")
+        if code >= 0:
+            raise RunError(f"a sampling worker ended by itself with exit code {code} (see above)")
+        how = f"a sampling worker was killed by {signal.Signals(-code).name}"
+        self._deaths[worker] += 1
+        if self._deaths[worker] > MOST_DEATHS:
+            raise RunError(
+                f"{how}, the {self._deaths[worker]}th in a row: is there memory for them? "
+                "Try fewer --nthreads or a smaller --batch_size"
+            )
+        tqdm.write(f"{how}: another draws its samples again", file=sys.stderr)
+        self._connections[worker].close()
+        self._connections[worker], self._processes[worker] = self._new_worker()
+        try:
+            for message in (self._around, *self._owed[worker]):
+                self._connections[worker].send(message)
+        except ConnectionError:
+            self._replace(worker)
+
+
+def _largest_ring(slots: int, batch_size: int, values: int) -> tuple[np.ndarray, int]:
+    """A ring of `slots` batches, or of as many as shared memory has room for; its descriptor."""
+    wanted = shared_memory.nbytes((slots, batch_size, values))
+    room = shared_memory.room()
+    for fewer in range(slots, 0, -1):
+        try:
+            ring = shared_memory.create((fewer, batch_size, values))
+        except shared_memory.NoRoomError:
+            continue
+        if fewer < slots:
+            print(
+                f"shared memory ({shared_memory.FOLDER}) has {_megabytes(room)} of "
+                f"{_megabytes(wanted)}: room for {fewer} batches in place of {slots}, which is "
+                "slower; the samples are the same",
+                file=sys.stderr,
+            )
+        return ring
+    raise RunError(
+        f"shared memory ({shared_memory.FOLDER}) has no room for a batch: it has "
+        f"{_megabytes(room)}, {_megabytes(wanted // slots)} are needed and {_megabytes(wanted)} "
+        "wanted. Enlarge it (docker run --shm-size), or choose a smaller --batch_size"
+    )
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"

@@ -24,7 +24,7 @@ def predict():
 
 def test_the_plain_port_finds_the_same_gradients(predict):
     x = plain_port.draw(np.random.RandomState(1215), X_0, 40)
-    l2, l1, linf = gradient_maxima(predict)(x, margin_weights(10, 3, [5]))[0]
+    l2, l1, linf, _ = gradient_maxima(predict)(x, margin_weights(10, 3, [5]))[0]
     found = plain_port.gradient_maxima(predict, X_0, 3, 5, 40)()
     np.testing.assert_allclose(found, [l1, l2, linf], rtol=1e-5)
 

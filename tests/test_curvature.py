@@ -40,16 +40,16 @@ def test_eigenvalues_are_those_of_full_hessians(model, samples):
     measure = hessian_extremes(model)
     for sample in samples:
         found = measure(sample[None], weights)
-        for (eigenvalue, capped, _), w in zip(found, weights, strict=True):
+        for (eigenvalue, capped, _, left_out), w in zip(found, weights, strict=True):
             true = np.linalg.eigvalsh(hessians(model, sample[None], w)[0])[0]
             assert eigenvalue == pytest.approx(true, rel=1e-3)
-            assert capped == 0
+            assert capped == left_out == 0
 
 
 def test_a_batch_gives_the_one_largest_in_magnitude(model, samples):
     weights = margin_weights(10, 0, [4])
     smallest = np.linalg.eigvalsh(hessians(model, samples, weights[0]))[:, 0]
-    ((eigenvalue, _, products),) = hessian_extremes(model)(samples, weights)
+    ((eigenvalue, _, products, _),) = hessian_extremes(model)(samples, weights)
     assert eigenvalue == pytest.approx(smallest[np.abs(smallest).argmax()], rel=1e-3)
     assert len(samples) < products < 60 * len(samples)
 
@@ -61,16 +61,30 @@ def test_a_quadratic_form_has_its_matrix_for_hessian():
         flat = tf.reshape(x, (-1, 6))
         return tf.stack([tf.reduce_sum(flat * (flat @ a), axis=1), flat[:, 0]], axis=1)
 
-    ((eigenvalue, _, _),) = hessian_extremes(predict)(
+    ((eigenvalue, *_),) = hessian_extremes(predict)(
         np.zeros((2, 2, 3, 1), np.float32), margin_weights(2, 0, [1])
     )
     assert eigenvalue == pytest.approx(np.linalg.eigvalsh(a + a.T)[0], rel=1e-3)
 
 
 def test_batches_add_up():
-    first, second = np.array([[-2.0, 1, 10]]), np.array([[1.5, 2, 30]])
-    np.testing.assert_array_equal(merge(first, second), [[-2.0, 3, 40]])
-    np.testing.assert_array_equal(merge(second, first), [[-2.0, 3, 40]])
+    first, second = np.array([[-2.0, 1, 10, 4]]), np.array([[1.5, 2, 30, 1]])
+    np.testing.assert_array_equal(merge(first, second), [[-2.0, 3, 40, 5]])
+    np.testing.assert_array_equal(merge(second, first), [[-2.0, 3, 40, 5]])
+
+
+@pytest.mark.parametrize("pixel", [-1, 1e38])
+def test_samples_without_finite_logits_or_hessian_are_left_out_and_counted(pixel):
+    """The margin's second derivative in the pixel is -1/4 at 1; the square root of -1 is none."""
+
+    def predict(x):
+        pixel = x[:, 0, 0, 0]
+        return tf.stack([tf.sqrt(pixel) + 4 * pixel, 0 * pixel], axis=1)
+
+    batch = np.array([1, pixel], np.float32).reshape(2, 1, 1, 1)
+    ((eigenvalue, _, _, left_out),) = hessian_extremes(predict)(batch, margin_weights(2, 0, [1]))
+    assert eigenvalue == pytest.approx(-0.25)
+    assert left_out == 1
 
 
 def nested():

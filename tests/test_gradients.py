@@ -33,7 +33,9 @@ def test_two_layer_network_against_its_closed_form(batch):
     expected = np.stack([(slopes * (w2 @ w)) @ w1.T for w in weights])
 
     np.testing.assert_allclose(logits(model, batch), expected_logits, atol=1e-5)
-    np.testing.assert_allclose(gradient_maxima(model)(batch, weights), norms(expected), rtol=1e-5)
+    found = gradient_maxima(model)(batch, weights)
+    np.testing.assert_allclose(found[:, :3], norms(expected), rtol=1e-5)
+    np.testing.assert_array_equal(found[:, 3], 0)
 
 
 def test_seven_layer_network_against_finite_differences():
@@ -47,7 +49,7 @@ def test_seven_layer_network_against_finite_differences():
     slope = (logits(model, x + step) - logits(model, x - step)) / (2 * step_size)
     gradients = np.stack([(slope @ w)[None] for w in weights])
     found = gradient_maxima(model)(x, weights)
-    np.testing.assert_allclose(found, norms(gradients), rtol=0.01)
+    np.testing.assert_allclose(found[:, :3], norms(gradients), rtol=0.01)
 
 
 def test_slopes_of_pairs_against_numpy(batch):
@@ -61,8 +63,9 @@ def test_slopes_of_pairs_against_numpy(batch):
     distance = [np.linalg.norm(step, p, axis=1) for p in (2, np.inf, 1)]
     expected = np.stack([(rise / d[:, None]).max(axis=0) for d in distance], axis=1)
     found = gradient_maxima(model, slopes=True)(batch, weights)
-    np.testing.assert_allclose(found[:, 3:], expected, rtol=1e-4)
-    np.testing.assert_allclose(found[:, :3], gradient_maxima(model)(batch, weights), rtol=1e-6)
+    np.testing.assert_allclose(found[:, 3:6], expected, rtol=1e-4)
+    without = gradient_maxima(model)(batch, weights)
+    np.testing.assert_allclose(found[:, [0, 1, 2, 6]], without, rtol=1e-6)
 
 
 @pytest.mark.parametrize("scale", [1e-25, 1e25])
@@ -72,7 +75,7 @@ def test_tiny_and_huge_gradients_have_their_norm(scale):
         lambda x: tf.stack([x[:, 0, :, 0] @ w[:, None], x[:, 0, :1, 0] * 0], 1)[..., 0]
     )
     found = maxima(np.zeros((2, 1, 2, 1), np.float32), margin_weights(2, 0, [1]))
-    np.testing.assert_allclose(found, [[5 * scale, 7 * scale, 4 * scale]], rtol=1e-5)
+    np.testing.assert_allclose(found, [[5 * scale, 7 * scale, 4 * scale, 0]], rtol=1e-5)
 
 
 def test_equal_samples_have_no_slope():
@@ -91,7 +94,7 @@ def test_a_thousand_targets_are_those_of_one_by_one():
     found = maxima(rng.normal(size=(4, 1, 5, 1)).astype(np.float32), weights)
     difference = w[:, [3]] - np.delete(w, 3, axis=1)
     expected = np.stack([np.linalg.norm(difference, p, axis=0) for p in (2, 1, np.inf)], axis=1)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(found[:, :3], expected, rtol=1e-5)
 
 
 def test_margin_weights_are_true_minus_target():
@@ -106,9 +109,32 @@ def test_the_batch_maximum_is_that_of_its_samples(batch):
     np.testing.assert_allclose(maxima(batch[500:520], weights), alone, rtol=1e-5)
 
 
-def test_a_gradient_that_is_not_finite_shows():
-    maxima = gradient_maxima(lambda x: tf.stack([tf.sqrt(x[:, 0, 0, 0]), x[:, 0, 1, 0]], axis=1))
-    batch = np.ones((2, 1, 2, 1), np.float32)
-    assert np.isfinite(maxima(batch, margin_weights(2, 0, [1]))).all()
-    batch[1, 0, 0, 0] = -1  # the square root has no value there
-    assert np.isinf(maxima(batch, margin_weights(2, 0, [1]))).any()
+def square_root_and_line(x):
+    """Logits whose first has no value for a pixel below 0, and no finite slope at 0."""
+    return tf.stack([tf.sqrt(x[:, 0, 0, 0]), 3 * x[:, 0, 1, 0]], axis=1)
+
+
+@pytest.mark.parametrize("pixel", [-1, 0])
+@pytest.mark.parametrize("slopes", [False, True])
+def test_samples_without_finite_logits_and_gradients_are_left_out_and_counted(pixel, slopes):
+    """At 1 the gradient of the margin is (1/2, -3); other samples would give nan and infinity."""
+    batch = np.ones((6, 1, 2, 1), np.float32)
+    batch[2, 0, 0, 0] = pixel
+    found = gradient_maxima(square_root_and_line, slopes)(batch, margin_weights(2, 0, [1]))
+    np.testing.assert_allclose(found[0, :3], [np.sqrt(9.25), 3.5, 3], rtol=1e-6)
+    # a pair of which one sample has no logits has no slope, and both are left out
+    assert found[0, -1] == (2 if slopes and pixel < 0 else 1)
+
+
+def test_where_no_sample_is_finite_all_are_counted():
+    batch = np.full((3, 1, 2, 1), -1, np.float32)
+    found = gradient_maxima(square_root_and_line)(batch, margin_weights(2, 0, [1]))
+    np.testing.assert_array_equal(found, [[0, 0, 0, 3]])
+
+
+def test_a_logit_that_overflows_is_counted_though_its_gradient_is_finite():
+    batch = np.array([1, 1e38], np.float32).reshape(2, 1, 1, 1)
+    found = gradient_maxima(lambda x: tf.concat([4 * x[:, 0, 0], x[:, 0, 0] * 0], 1))(
+        batch, margin_weights(2, 0, [1])
+    )
+    np.testing.assert_array_equal(found, [[4, 4, 4, 1]])

@@ -17,8 +17,8 @@ from estimate_gradient_norm import EstimateLipschitz
 from lipschitz import shared_memory
 from lipschitz.activations import ACTIVATIONS
 from lipschitz.ball import ball
-from lipschitz.errors import RunError
-from lipschitz.networks import keras_network, seven_layer, two_layer
+from lipschitz.errors import ImageError, RunError
+from lipschitz.networks import Network, keras_network, seven_layer, two_layer
 from lipschitz.tensorflow import tf
 from lipschitz.worker import Batch, Neighbourhood, draw
 from lipschitz.workers import Workers
@@ -86,8 +86,8 @@ def test_a_segment_has_no_name():
 
 def test_shared_memory_that_is_too_small_is_said():
     before, open_files = in_shared_memory(), len(os.listdir("/proc/self/fd"))
-    with pytest.raises(RunError, match=r"shared memory .* has no room for .* MB"):
-        shared_memory.create((2**40,))
+    with pytest.raises(RunError, match=r"has no room for a batch: it has [\d.]+ MB, 4398046.5 MB"):
+        Workers(count=1, batch_size=2**30, values=2**10)
     assert in_shared_memory() == before
     assert len(os.listdir("/proc/self/fd")) == open_files
 
@@ -117,16 +117,65 @@ def test_workers_end_with_their_block():
             os.kill(process, 0)
 
 
-def test_a_killed_worker_is_named_by_its_signal():
-    around = Neighbourhood(np.zeros(10, np.float32), ball("l2"), 3, 1)
+AROUND = Neighbourhood(np.zeros(10, np.float32), ball("l2"), 3, 1)
+
+
+def test_what_a_killed_worker_owed_another_draws(capsys):
     with Workers(count=2, batch_size=32, values=10) as workers:
-        batches = workers.batches(around, 100, 1)
-        for _ in range(4):
-            next(batches)
-        os.kill(next(iter(workers.drawn_by)), signal.SIGKILL)
-        with pytest.raises(RunError, match="a sampling worker was killed by SIGKILL"):
-            for _ in batches:
-                pass
+        undisturbed = [batch.copy() for batch in workers.batches(AROUND, 30, 1)]
+    got = []
+    with Workers(count=2, batch_size=32, values=10) as workers:
+        for batch in workers.batches(AROUND, 30, 1):
+            got.append(batch.copy())
+            if len(got) in (1, 7, 20):
+                os.kill(list(workers.drawn_by)[-1], signal.SIGKILL)
+    np.testing.assert_array_equal(got, undisturbed)
+    said = "a sampling worker was killed by SIGKILL: another draws its samples again\n"
+    assert capsys.readouterr().err == 3 * said
+
+
+def test_workers_that_are_killed_again_and_again_end_the_run(monkeypatch):
+    monkeypatch.setattr(
+        "lipschitz.workers.START", "import os; os.kill(os.getpid(), 9)  # out of memory"
+    )
+    with (
+        Workers(count=1, batch_size=32, values=10) as workers,
+        pytest.raises(RunError, match="killed by SIGKILL, the 4th in a row"),
+    ):
+        next(workers.batches(AROUND, 5, 1))
+
+
+def test_a_worker_that_ends_by_itself_ends_the_run(monkeypatch):
+    monkeypatch.setattr("lipschitz.workers.START", "raise SystemExit(3)")
+    with (
+        Workers(count=1, batch_size=32, values=10) as workers,
+        pytest.raises(RunError, match="ended by itself with exit code 3"),
+    ):
+        next(workers.batches(AROUND, 5, 1))
+
+
+def test_batches_begin_at_the_iteration_that_is_asked_for():
+    with Workers(count=2, batch_size=32, values=10) as workers:
+        whole = [batch.copy() for batch in workers.batches(AROUND, 5, 2)]
+        rest = [batch.copy() for batch in workers.batches(AROUND, 5, 2, first=3)]
+    np.testing.assert_array_equal(rest, whole[6:])
+
+
+def test_a_ring_that_does_not_fit_is_made_smaller(monkeypatch, capsys):
+    create = shared_memory.create
+
+    def with_room_for_two(shape):
+        if shape[0] > 2:
+            raise shared_memory.NoRoomError
+        return create(shape)
+
+    with Workers(count=3, batch_size=32, values=10) as workers:
+        whole = [batch.copy() for batch in workers.batches(AROUND, 6, 2)]
+    monkeypatch.setattr(shared_memory, "create", with_room_for_two)
+    with Workers(count=3, batch_size=32, values=10) as workers:
+        small = [batch.copy() for batch in workers.batches(AROUND, 6, 2)]
+    np.testing.assert_array_equal(small, whole)
+    assert "room for 2 batches in place of 5" in capsys.readouterr().err
 
 
 def test_a_worker_is_light():
@@ -145,8 +194,16 @@ def test_a_worker_is_light():
 
 @pytest.fixture(scope="module")
 def network():
+    """An untrained network that takes everything for a 7."""
     tf.keras.utils.set_random_seed(5)
-    return keras_network(two_layer(28, 1))
+    return keras_network(for_sevens(two_layer(28, 1)))
+
+
+def for_sevens(model):
+    *weights, bias = model.get_weights()
+    bias[7] = 5
+    model.set_weights([*weights, bias])
+    return model
 
 
 def test_one_target_gives_one_estimate_several_a_list(network):
@@ -193,12 +250,67 @@ def test_iterations_take_the_maximum_over_their_batches(network):
     np.testing.assert_allclose(cut.G1_max, whole.G1_max, rtol=1e-5)
 
 
-def test_a_network_that_overflows_is_an_error(network):
-    broken = replace(network, predict=lambda x: network.predict(x) * 1e38 * 1e10)
+def test_an_image_that_the_network_gets_wrong_is_refused(network):
     with EstimateLipschitz(nthreads=1) as sampler:
-        sampler.load_model("digits", model=broken, batch_size=64)
-        with pytest.raises(RunError, match="a derivative is not finite"):
-            sampler.estimate(setup_digits.load().test_data[0], 7, 9, 64, 2)
+        sampler.load_model("digits", model=network, batch_size=64)
+        with pytest.raises(ImageError, match=r"g\(x0\) = -.* only an image that is classified"):
+            sampler.estimate(setup_digits.load().test_data[0], 3, [7], 64, 2)
+
+
+def only_below(limit):
+    """A network whose logits overflow where the mean of the pixels is above `limit`."""
+
+    def predict(x):
+        mean = tf.reduce_mean(x, axis=(1, 2, 3))
+        first = tf.where(mean > limit, np.inf, 1 + mean)
+        return tf.stack([first, 0 * mean], axis=1)
+
+    return Network(predict, 4, 1, 2)
+
+
+def test_samples_that_overflow_are_left_out_and_reported_with_their_iteration():
+    """The gradient of the mean of 16 pixels is 1/16 in each: its L1 norm is 1 wherever finite."""
+    x_0 = np.zeros((4, 4, 1), np.float32)
+    with EstimateLipschitz(nthreads=1) as sampler:
+        sampler.load_model("digits", model=only_below(0.02), batch_size=64)
+        found = sampler.estimate(x_0, 0, 1, 64, 3)
+    np.testing.assert_allclose(found.G1_max, 1, rtol=1e-6)
+    expected = np.empty((3, 64, 16), np.float32)
+    for iteration, samples in enumerate(expected):
+        draw(samples, Neighbourhood(x_0, ball("l2"), 1215, 0), Batch(0, iteration, 0))
+    above = (expected.mean(axis=2) > 0.02).sum(axis=1)
+    np.testing.assert_array_equal(found.non_finite, above)
+    (said,) = [line for line in found.summary_lines() if "warning" in line]
+    assert f"{above.sum()} of 192 samples have no finite logits" in said
+    assert said.endswith("Iterations: 0, 1, 2")
+
+
+def test_an_iteration_without_a_finite_sample_is_an_error():
+    x_0 = np.zeros((4, 4, 1), np.float32)
+    with EstimateLipschitz(nthreads=1) as sampler:
+        sampler.load_model("digits", model=only_below(1e-9), batch_size=2)
+        with pytest.raises(ImageError, match=r"iteration \d.* all 2 samples are finite"):
+            sampler.estimate(x_0, 0, 1, 2, 50)
+
+
+def test_gradients_that_are_all_zero_are_warned_of_and_score_infinity():
+    flat = Network(lambda x: tf.stack([0 * x[:, 0, 0, 0] + 1, 0 * x[:, 0, 0, 0]], 1), 4, 1, 2)
+    with EstimateLipschitz(nthreads=1) as sampler:
+        sampler.load_model("digits", model=flat, batch_size=64)
+        found = sampler.estimate(np.zeros((4, 4, 1), np.float32), 0, 1, 64, 2)
+    _, bounds, warning = found.summary_lines()
+    assert "bnd_G2_max = inf, bnd_G1_max = inf, bnd_Ginf_max = inf" in bounds
+    assert "the gradient is zero in every sample" in warning
+
+
+@pytest.mark.parametrize(("outputs", "warned"), [(tf.nn.softmax, True), (lambda z: z, False)])
+def test_outputs_that_look_like_probabilities_are_warned_of_once(network, capsys, outputs, warned):
+    soft = replace(network, predict=lambda x: outputs(network.predict(x)))
+    with EstimateLipschitz(nthreads=1) as sampler:
+        sampler.load_model("digits", model=soft, batch_size=64)
+        for _ in range(2):
+            sampler.logits(setup_digits.load().test_data[:5])
+    assert capsys.readouterr().err.count("look like probabilities") == warned
 
 
 def test_an_interrupted_estimate_can_be_followed_by_another(network):
@@ -206,7 +318,7 @@ def test_an_interrupted_estimate_can_be_followed_by_another(network):
     with EstimateLipschitz(nthreads=2) as sampler:
         sampler.load_model("digits", model=network, batch_size=64)
 
-        def stop():
+        def stop(_):
             raise KeyboardInterrupt
 
         with contextlib.suppress(KeyboardInterrupt):
@@ -221,7 +333,7 @@ def test_an_interrupted_estimate_can_be_followed_by_another(network):
 def test_maxima_are_those_of_plain_gradients_at_the_seeds_samples():
     """A gradient tape over the whole batch, without slices, streams and rules of our own."""
     tf.keras.utils.set_random_seed(6)
-    network = keras_network(seven_layer(28, 1, (8, 16), 20, ACTIVATIONS["relu"]))
+    network = keras_network(for_sevens(seven_layer(28, 1, (8, 16), 20, ACTIVATIONS["relu"])))
     x_0 = setup_digits.load().test_data[0]
     around = Neighbourhood(x_0, ball("l2"), 1215, 4)
     expected = []
