@@ -18,7 +18,11 @@ from lipschitz.errors import RunError
 from lipschitz.worker import Batch, Neighbourhood
 
 ROOT = Path(__file__).resolve().parent.parent
-START = "from lipschitz.worker import main; main()"
+# a signal ends a worker without a word: it holds nothing
+START = (
+    "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    "from lipschitz.worker import main; main()"
+)
 
 
 MOST_PER_CORE = 4  # beyond that they only wait for each other

@@ -1,0 +1,52 @@
+"""A disk that is full, and shared memory that is small."""
+
+import contextlib
+import shutil
+import subprocess
+
+import pytest
+
+from tests.faults.runs import FILES, ONE_IMAGE
+
+
+def test_a_disk_that_fills_up_ends_the_run_and_keeps_what_is_saved(disturbed, reference, mounted):
+    mounted(disturbed.folder / "lipschitz_mat", "1m")
+    process = disturbed.start()
+    first = disturbed.wait_for("*.mat", process)
+    ballast = first.parent / "ballast"
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(1000))
+    said = disturbed.ended(process, 1)
+    assert "order1.mat: No space left on device" in said
+    saved = list(disturbed.folder.rglob("*.mat"))
+    assert 0 < len(saved) < FILES
+    said = disturbed.ended(disturbed.start(), 1)
+    assert "cannot be written to: No space left on device" in said
+    assert "[STATS]" not in said
+    ballast.unlink()
+    assert disturbed.finish().count("kept lipschitz_mat/") == len(saved)
+    disturbed.check_same(reference)
+
+
+def small_shared_memory(size):
+    """Words before a command that give it /dev/shm of a size, and no other process."""
+    script = f'mount -t tmpfs -o size={size} tmpfs /dev/shm && exec "$@"'
+    before = ["unshare", "--mount", "sh", "-c", script, "sh"]
+    if not shutil.which("unshare") or subprocess.run([*before, "true"]).returncode:
+        pytest.skip("file systems cannot be mounted here")
+    return before
+
+
+def test_a_ring_is_made_smaller_to_fit_shared_memory(disturbed, reference):
+    """A batch of 1,024 images of 784 numbers takes 3.2 MB, and two workers want four."""
+    said = disturbed.finish(ONE_IMAGE, before=small_shared_memory("7m"))
+    assert "has 7.3 MB of 12.8 MB: room for 2 batches in place of 4" in said
+    disturbed.check_same(reference, files=3)
+
+
+def test_shared_memory_without_room_for_a_batch_is_said_before_sampling(disturbed):
+    process = disturbed.start(before=small_shared_memory("3m"))
+    said = disturbed.ended(process, 1)
+    assert "has no room for a batch: it has 3.1 MB, 3.2 MB are needed and 12.8 MB wanted" in said
+    assert "[DATAGEN]" not in said
