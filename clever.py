@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lipschitz import matfile
-from lipschitz.bounds import AVERAGES, DUAL_NORM, clever_score, second_order_score
+from lipschitz.bounds import DUAL_NORM, average, clever_score, second_order_score
 from lipschitz.errors import InputError, RunError, run
 from lipschitz.lines import line
 from lipschitz.matfile import Record
@@ -307,13 +307,20 @@ def summarise(
         for record, bounds in zip(records, scores, strict=True):
             kind = record.name.info
             of_kind[args.user_type if kind == "user" and args.user_type else kind].append(bounds)
-    average = AVERAGES["min" if args.min else "mean"]
+    how = "min" if args.min else "mean"
+    summary = []
     for kind in sorted(of_kind):
-        fields = {
-            f"{kind}_clever_L{norm}": float(average([bounds[norm] for bounds in of_kind[kind]]))
-            for norm in of_kind[kind][0]
-        }
-        print(line("STATS", 0, info=kind, **fields))
+        fields = {}
+        for norm in of_kind[kind][0]:
+            scores = [bounds[norm] for bounds in of_kind[kind]]
+            fields[f"{kind}_clever_L{norm}"], left_out = average(scores, how)
+            if left_out:
+                print(
+                    f"warning: {left_out} of {len(scores)} scores of {kind} in L{norm} are "
+                    "infinite, since no gradient was found, and left out of the average"
+                )
+        summary.append(line("STATS", 0, info=kind, **fields))
+    print(*summary, sep="\n")
 
 
 if __name__ == "__main__":

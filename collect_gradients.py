@@ -418,7 +418,7 @@ def sample_image(
     except ImageError:
         raise
     except BaseException:
-        checkpoint.write(progress)
+        checkpoint.leave(progress, args.Niters)
         raise
     checkpoint.remove()
     return estimates

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 import catalogue
@@ -80,6 +81,8 @@ def main() -> int:
     bounds["usable"] = bounds["pVal"].isna() | (bounds["pVal"] > 0.05) & (bounds["shape"] < 1000)
 
     table = average(bounds)
+    if infinite := np.isinf(bounds["bnd"]).sum():
+        print(f"warning: {infinite} bounds are infinite, and left out of the averages")
     print_summary(table)
     print_latex("bounds: mean over the usable fits", table["usable_mean"], "{:.3f}")
     print_latex("p-values: usable fits in percent", table["share"], "{:.1f}")
@@ -204,8 +207,10 @@ def row_names(bounds: pd.DataFrame) -> pd.Series:
 
 def average(bounds: pd.DataFrame) -> pd.DataFrame:
     """Counts and means by (row, kind, norm), in the order of the tables."""
+    finite = bounds["bnd"].where(np.isfinite(bounds["bnd"]))
     columns = {
-        "usable_bnd": bounds["bnd"].where(bounds["usable"]),
+        "finite_bnd": finite,
+        "usable_bnd": finite.where(bounds["usable"]),
         "share": (100.0 * bounds["usable"]).where(bounds["pVal"].notna()),  # without fits, none
     }
     table = (
@@ -213,12 +218,13 @@ def average(bounds: pd.DataFrame) -> pd.DataFrame:
         .groupby(["row", "info", "bnd_norm"])
         .agg(
             images=("bnd", "size"),
-            mean=("bnd", "mean"),
+            mean=("finite_bnd", "mean"),
             usable=("usable", "sum"),
             usable_mean=("usable_bnd", "mean"),
             share=("share", "mean"),
         )
     )
+    table["mean"] = table["mean"].fillna(math.inf)  # all are
     return table.loc[sorted(table.index, key=place)]
 
 

@@ -11,6 +11,15 @@ DUAL_NORM = {"1": "i", "2": "2", "i": "1"}
 AVERAGES: dict[str, Callable[[Sequence[float]], float]] = {"mean": np.mean, "min": np.min}
 
 
+def average(scores: Sequence[float], how: str) -> tuple[float, int]:
+    """The mean or least (`AVERAGES`) of the finite scores, and how many infinite ones are left out.
+
+    Where none is finite the average is infinite.
+    """
+    finite = [score for score in scores if np.isfinite(score)]
+    return float(AVERAGES[how](finite)) if finite else np.inf, len(scores) - len(finite)
+
+
 def clever_score(g_x0: float, lipschitz_constant: float) -> float:
     """How far the image must move at least: the margin over the constant (theorem 3.2).
 

@@ -92,6 +92,15 @@ class Checkpoint:
         else:
             self._kept, self._failed = len(progress), False
 
+    def leave(self, progress: Progress, iterations: int) -> None:
+        """Write before the run ends in the middle of the image, and say how much is kept."""
+        self.write(progress)
+        if self._kept:
+            print(
+                f"{self._kept} of {iterations} iterations are kept: the same command goes on",
+                file=sys.stderr,
+            )
+
     def remove(self) -> None:
         """The image is done, and its files are there."""
         for path in self._paths:

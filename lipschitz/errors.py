@@ -46,7 +46,7 @@ def run(main: Callable[[], int | None]) -> None:
         code = 1
     except OSError as error:  # a full disk, a folder without permission
         what = error.strerror or first_line(error)
-        code = _say(f"{error.filename or 'cannot go on'}: {what}; {SAVED}", 1)
+        code = _say(f"{error.filename or 'cannot go on'}: {what}", 1)
     _let_go_of_output()
     sys.exit(code)
 

@@ -316,6 +316,33 @@ def test_bad_input_gets_one_line(tmp_path, arguments, message):
     assert len(done.stderr.splitlines()) == 1
 
 
+def spoil(path, **change):
+    contents = {k: v for k, v in loadmat(path).items() if not k.startswith("__")}
+    savemat(path, contents | change)
+
+
+def test_scores_without_a_gradient_are_infinite_and_left_out_of_the_average(normal, tmp_path):
+    """Of the two images' files of the kind `least` one has no gradient: the other is the mean."""
+    alone, masked = sorted(normal.glob("*_least_*"))
+    spoil(masked, **{key: np.zeros(50) for key in ("G1_max", "G2_max", "Gi_max")})
+    done = run("clever.py", normal, "--method", "maxsamp", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "id = 1, true_label = 2, target_label = 5" in done.stdout
+    assert "bnd_norm = 2, bnd = inf" in done.stdout
+    assert "warning: 1 of 2 scores of least in L2 are infinite" in done.stdout
+    contents = loadmat(alone, squeeze_me=True)
+    score = float(contents["g_x0"]) / contents["G2_max"].max()
+    assert l0(done.stdout)["least"]["least_clever_L2"] == pytest.approx(score, rel=1e-4)
+    assert [line.split()[0] for line in done.stdout.splitlines()[-3:]] == ["[STATS][L0]"] * 3
+
+
+def test_scores_that_are_all_infinite_have_an_infinite_average(normal, tmp_path):
+    for path in normal.glob("*_least_*"):
+        spoil(path, **{key: np.zeros(50) for key in ("G1_max", "G2_max", "Gi_max")})
+    done = run("clever.py", normal, cwd=tmp_path)
+    assert "least_clever_L1 = inf, least_clever_L2 = inf, least_clever_Li = inf" in done.stdout
+
+
 def test_slopes_that_were_not_sampled_are_said(normal, tmp_path):
     done = run("clever.py", normal, "--use_slope", cwd=tmp_path)
     assert done.returncode == 1

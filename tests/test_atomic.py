@@ -1,0 +1,73 @@
+"""Files are there whole or not at all."""
+
+import contextlib
+import errno
+import os
+import time
+
+import pytest
+
+from lipschitz.atomic import ABANDONED, check_room, replacing
+from lipschitz.errors import RunError
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_appears_when_it_is_whole(tmp_path):
+    path = tmp_path / "folder" / "file.mat"
+    with replacing(path) as unfinished:
+        unfinished.write_text("new")
+        assert not path.exists()
+        assert unfinished.suffix != ".mat"  # nobody who looks for *.mat sees it
+    assert path.read_text() == "new"
+    assert names(path.parent) == ["file.mat"]
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    with contextlib.suppress(KeyboardInterrupt), replacing(path) as unfinished:
+        unfinished.write_text("half")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_full_disk_names_the_file(tmp_path):
+    path = tmp_path / "file"
+    with pytest.raises(OSError, match="No space") as error, replacing(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert error.value.filename == str(path)
+
+
+def test_two_who_write_at_once_each_write_a_whole_file(tmp_path):
+    path = tmp_path / "file"
+    with replacing(path) as first:
+        with replacing(path) as second:
+            assert first != second
+            first.write_text("first")
+            second.write_text("second")
+        assert path.read_text() == "second"
+    assert path.read_text() == "first"
+
+
+def test_what_a_kill_left_of_this_file_is_removed_when_nobody_writes_it_any_more(tmp_path):
+    old, new = (tmp_path / f".file.{age}.unfinished" for age in ("old", "new"))
+    other = tmp_path / ".file2.old.unfinished"
+    for left in (old, new, other):
+        left.touch()
+    for left in (old, other):
+        os.utime(left, (0, time.time() - ABANDONED - 60))
+    with replacing(tmp_path / "file") as unfinished:
+        unfinished.touch()
+    assert names(tmp_path) == [new.name, other.name, "file"]
+
+
+def test_a_folder_that_cannot_be_written_to_is_said(tmp_path):
+    check_room(tmp_path / "made" / "here")
+    assert names(tmp_path / "made" / "here") == []
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="file/folder cannot be written to: Not a directory"):
+        check_room(tmp_path / "file" / "folder")
