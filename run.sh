@@ -27,16 +27,29 @@ refuse() {
 }
 
 # step COMMAND...: its output goes to the log, its errors to the log and to the user. They pass
-# through a pipe, so that no progress bar is drawn; tee -i outlives Ctrl-C to keep the last words.
+# through a pipe, so that no progress bar is drawn; tee outlives what ends the rest, for last words.
+# It runs in the background, for only then bash hands on at once what asks it to end.
 step() {
     local code=0
     echo "$*" >> "$log"
-    PYTHONUNBUFFERED=1 "$@" 2>&1 >> "$log" | tee -ai "$log" >&2 || code=$?
+    (trap - INT; PYTHONUNBUFFERED=1 exec "$@" 2>&1 >> "$log") > >(
+        trap '' TERM HUP
+        exec tee -ai "$log" >&2
+    ) &
+    running=$!
+    wait "$running" || code=$?
+    while kill -0 "$running" 2> /dev/null; do wait "$running" || code=$?; done
     if ((code)); then
         echo "run.sh: $(basename "$2") failed with exit code $code: see $log" | tee -a "$log" >&2
         exit "$code"
     fi
 }
+
+running=
+hand_on() { [[ -z $running ]] || kill -s "$1" "$running" 2> /dev/null || true; }
+trap 'hand_on TERM' TERM
+trap 'hand_on HUP' HUP
+trap : INT # a terminal sends it to all of its processes
 
 (($# >= 7 && $# <= 8)) || refuse "7 or 8 arguments are needed, $# were given"
 model=$1 modeltype=$2 nsamp=$3 niters=$4 activation=$5 order=$6 target=$7 gpu=${8:-0}

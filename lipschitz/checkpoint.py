@@ -5,7 +5,6 @@ One hidden file a target, `.NAME.mat.checkpoint`: a line with the SHA-256 of the
 
 import hashlib
 import json
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lipschitz.atomic import replacing
+from lipschitz.errors import say
 from lipschitz.provenance import Settings, difference
 
 EXTENSION = ".checkpoint"
@@ -62,7 +62,7 @@ class Checkpoint:
             except FileNotFoundError:
                 return Progress()
             except Unusable as error:
-                print(f"{path} is not used: {error}", file=sys.stderr)
+                say(f"{path} is not used: {error}")
                 return Progress()
         found, times = zip(*parts, strict=True)
         self._kept = min(map(len, found))
@@ -86,8 +86,7 @@ class Checkpoint:
                 write(path, self._settings, found, times)
         except OSError as error:
             if not self._failed:
-                said = f"{error.filename}: {error.strerror or error}: the run goes on without it"
-                print(said, file=sys.stderr)
+                say(f"{error.filename}: {error.strerror or error}: the run goes on without it")
             self._failed = True
         else:
             self._kept, self._failed = len(progress), False
@@ -96,10 +95,7 @@ class Checkpoint:
         """Write before the run ends in the middle of the image, and say how much is kept."""
         self.write(progress)
         if self._kept:
-            print(
-                f"{self._kept} of {iterations} iterations are kept: the same command goes on",
-                file=sys.stderr,
-            )
+            say(f"{self._kept} of {iterations} iterations are kept: the same command goes on")
 
     def remove(self) -> None:
         """The image is done, and its files are there."""

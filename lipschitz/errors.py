@@ -54,9 +54,14 @@ def run(main: Callable[[], int | None]) -> None:
 SAVED = "what is saved is complete and stays"
 
 
-def _say(message: object, code: int) -> int:
+def say(message: object) -> None:
+    """Print a line on stderr, if anybody is there: words about an end must not change it."""
     with contextlib.suppress(OSError):  # a terminal that was closed
-        print(f"{sys.argv[0].rpartition('/')[2]}: {message}", file=sys.stderr)
+        print(message, file=sys.stderr, flush=True)
+
+
+def _say(message: object, code: int) -> int:
+    say(f"{sys.argv[0].rpartition('/')[2]}: {message}")
     return code
 
 

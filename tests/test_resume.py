@@ -30,6 +30,7 @@ def collect(workplace, monkeypatch, capsys):
         monkeypatch.setattr(
             sys, "argv", ["collect_gradients.py", *ARGUMENTS.split(), *more.split()]
         )
+        capsys.readouterr()  # of a run that ended with an error
         collect_gradients.main()
         printed = capsys.readouterr().out.splitlines()
         return [line.replace("saved to ", "saved ") for line in printed if is_of_a_file(line)]

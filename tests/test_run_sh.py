@@ -147,7 +147,15 @@ def test_wrong_arguments_are_answered_with_the_usage(tmp_path, arguments, messag
     assert not list(tmp_path.iterdir())
 
 
-def test_ctrl_c_ends_it_and_what_runs(workplace, ctrl_c):
+@pytest.mark.parametrize(
+    ("number", "to", "word"),
+    [
+        (signal.SIGINT, os.killpg, "interrupted"),
+        (signal.SIGTERM, os.kill, "terminated"),
+        (signal.SIGTERM, os.killpg, "terminated"),
+    ],
+)
+def test_a_signal_ends_it_and_what_runs(workplace, ctrl_c, number, to, word):
     process = subprocess.Popen(
         [RUN, *map(str, TINY[:3]), "1000000", *map(str, TINY[4:])],
         cwd=workplace,
@@ -162,10 +170,13 @@ def test_ctrl_c_ends_it_and_what_runs(workplace, ctrl_c):
         log.read_text() for log in (workplace / "logs").rglob("*.log")
     ):
         time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)
+    to(process.pid, number)
     _, said = process.communicate(timeout=30)  # stderr ends when the last of them has gone
-    assert process.returncode == 130
-    assert "interrupted" in said
-    assert "interrupted" in only_log(workplace).read_text()
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+    assert process.returncode == 128 + number
+    assert word in said
+    assert word in only_log(workplace).read_text()
+    until = time.monotonic() + 5
+    with pytest.raises(ProcessLookupError):  # none of them is left
+        while time.monotonic() < until:
+            os.killpg(process.pid, 0)
+            time.sleep(0.01)
