@@ -5,7 +5,10 @@ import signal
 import sys
 from collections.abc import Callable
 
+from lipschitz.lines import printable
+
 INTERRUPTED = 128 + signal.SIGINT
+LONGEST = 500  # characters of what a library said: some quote whole files
 
 
 class InputError(Exception):
@@ -18,7 +21,7 @@ class RunError(Exception):
 
 def first_line(error: object) -> str:
     """What a library said, in one line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:LONGEST]
 
 
 def run(main: Callable[[], int | None]) -> None:
@@ -41,5 +44,5 @@ def run(main: Callable[[], int | None]) -> None:
 
 
 def _say(message: object, code: int) -> int:
-    print(f"{sys.argv[0].rpartition('/')[2]}: {message}", file=sys.stderr)
+    print(printable(f"{sys.argv[0].rpartition('/')[2]}: {message}"), file=sys.stderr)
     return code

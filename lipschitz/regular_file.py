@@ -15,13 +15,15 @@ from typing import BinaryIO
 def opened(path: Path, largest: int) -> Iterator[BinaryIO]:
     """The file, of at most `largest` bytes. Raises ValueError where it is none; it says why."""
     try:
-        with open(path, "rb", opener=_regular) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > largest:
-                raise ValueError(f"it has {size} B, more than {largest} B")
-            yield file
+        # closed by the `with` below: what is raised in its block is not of opening
+        file = open(path, "rb", opener=_regular)  # noqa: SIM115
     except OSError as error:
         raise ValueError(error.strerror or str(error)) from error
+    with file:
+        size = os.fstat(file.fileno()).st_size
+        if size > largest:
+            raise ValueError(f"it has {size} B, more than {largest} B")
+        yield file
 
 
 def read(path: Path, largest: int) -> bytes:

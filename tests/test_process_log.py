@@ -212,7 +212,8 @@ def test_pickles_hold_the_bounds(tmp_path, process):
     names = {f"pickle_mnist_normal_{k}_norm{p}" for k in ("least", "random", "top2") for p in "12i"}
     assert {path.name for path in tmp_path.glob("pickle_*")} == names
     assert set(lines(done.stdout, "saved")) == {f"saved {name}" for name in names}
-    bounds = pd.read_pickle(tmp_path / "pickle_mnist_normal_least_norm2")
+    # written a line above
+    bounds = pd.read_pickle(tmp_path / "pickle_mnist_normal_least_norm2")  # noqa: S301
     theirs = rows_of_2018("mnist normal", "least", "2")
     assert bounds["id"].tolist() == [0, 1]
     assert bounds["g_x0"].tolist() == theirs["g_x0"].tolist()
