@@ -57,7 +57,7 @@ def load(path: Path, build: Callable[[], keras.Model]) -> keras.Model:
     expected = build()
     if path.suffix != keras_file.EXTENSION:
         _set_weights(expected, path)
-        _check_finite(expected, path)
+        _check_logits(expected, path)
         return expected
 
     try:
@@ -72,7 +72,7 @@ def load(path: Path, build: Callable[[], keras.Model]) -> keras.Model:
             f"{path} maps {shapes[0]} to {shapes[1]}; this data set needs "
             f"{expected.input_shape} to {expected.output_shape}"
         )
-    _check_finite(model, path)
+    _check_logits(model, path)
     return model
 
 
@@ -104,6 +104,13 @@ def _in_order(layers: h5py.Group) -> list[h5py.Dataset]:
     ]
 
 
-def _check_finite(model: keras.Model, path: Path) -> None:
-    if not all(np.isfinite(weight).all() for weight in model.get_weights()):
-        raise InputError(f"{path} holds weights that are no finite numbers: train it again")
+def _check_logits(model: keras.Model, path: Path) -> None:
+    """Run a grey image through: what layers cannot compute, or what is no number, shows there."""
+    try:
+        logits = model(np.zeros((1, *model.input_shape[1:]), np.float32), training=False)
+    except Exception as error:  # Keras has no common class for what can be wrong in a layer
+        raise InputError(f"{path} cannot be used: {first_line(error)}") from error
+    if not np.isfinite(logits).all():
+        raise InputError(
+            f"{path} gives a grey image logits that are no finite numbers: train it again"
+        )
