@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,7 +57,7 @@ def load(
 
 def read(path: Path) -> tf.compat.v1.GraphDef:
     """The graph in a .pb file, as it was written."""
-    if not path.is_file():
+    if not os.path.isfile(path):  # Path.is_file raises where a name is too long
         raise InputError(f"{path} not found")
     try:
         content = regular_file.read(path, LARGEST_FILE)

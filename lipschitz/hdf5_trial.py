@@ -12,7 +12,7 @@ import sys
 import h5py
 
 LARGEST_OVERHEAD = 2**30  # bytes of address space: Python's, NumPy's and HDF5's own
-SECONDS, BYTES_A_SECOND = 5, 2**25  # of the processor: at least, and for files that are large
+SECONDS, BYTES_A_SECOND = 3, 2**25  # of the processor: at least, and for files that are large
 NUMBERS = "biuf"
 MOST_OBJECTS = 100_000
 

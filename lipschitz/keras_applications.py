@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -72,7 +73,7 @@ def _named(name: str) -> Classifier:
 
 
 def _from_file(name: str, classifier: Classifier, file: str) -> keras.Model:
-    if not Path(file).is_file():
+    if not os.path.isfile(file):
         raise InputError(f"--weights {file}: no such file")
     try:
         _check(Path(file))

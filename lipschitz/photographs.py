@@ -76,7 +76,7 @@ def load(folder: Path, size: int, num_labels: int, generator: random.Random) -> 
     Images that are neither grey nor RGB are dropped, and what is no photograph of a class is
     skipped with a line, before images are numbered.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # Path.is_dir raises where a name is too long
         raise InputError(
             f"{folder} not found: place photographs named CLASS.NUMBER.jpg there, "
             f"or name their folder in {FOLDER_VARIABLE}"

@@ -66,3 +66,14 @@ def test_what_is_no_hdf5_is_refused(tmp_path):
     (tmp_path / "file.h5").write_bytes(b"text")
     with pytest.raises(ValueError, match="signature"):
         check(tmp_path / "file.h5")
+
+
+def test_a_file_that_keeps_the_library_busy_is_given_up(tmp_path):
+    path = write(tmp_path / "file.h5", lambda file: file.attrs.update(layers=["act"]))
+    content = bytearray(path.read_bytes())
+    size_of_first_text = content.index(b"GCOL") + 24
+    assert content[size_of_first_text] == 3
+    content[size_of_first_text] = 73
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="cannot end reading it"):
+        check(path)

@@ -243,6 +243,11 @@ def test_a_log_of_something_else_is_named_and_skipped(tmp_path, process):
         (lambda text: text.replace("pVal = 0.5, ", ""), 0, "line 4: it lacks pVal"),
         (lambda text: text.replace("[Filename]", "[File"), 0, "no [Filename] line before it"),
         (lambda text: text.replace("_order1.mat", ".mat"), 0, "its name is not NSAMP"),
+        (lambda text: text.replace("= least", "= le\x1b[2Jast"), 0, r"its info is 'le\x1b[2Jast'"),
+        (lambda text: text.replace("id = 0", "id = " + "9" * 5000), 0, "its id is '9999"),
+        (lambda text: text.replace("pVal = 0.5", "pVal = nan"), 0, "its pVal is not a number"),
+        (lambda text: text.replace("norm = i", "norm = ../i"), 2, "its bnd_norm is '../i'"),
+        (lambda text: text.replace("bnd_norm = i, ", "x" * 10**6), 2, "line 6: the line is cut"),
     ],
 )
 def test_a_damaged_line_is_no_bound(tmp_path, damage, left, message):
@@ -253,6 +258,14 @@ def test_a_damaged_line_is_no_bound(tmp_path, damage, left, message):
     assert len(bounds) == left
     assert len(problems) == 3 - left
     assert message in problems[0]
+
+
+def test_what_a_terminal_would_obey_is_escaped(tmp_path, process):
+    write(tmp_path / "a.log", block("lipschitz_mat/mnist_nor\x1b[2Jmal", 1.0))
+    done = process("a.log")
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout
+    assert r"mnist nor\x1b[2Jmal" in done.stdout
 
 
 def test_a_damaged_line_is_named_and_the_rest_is_averaged(tmp_path, process):

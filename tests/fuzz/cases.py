@@ -6,6 +6,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from lipschitz.errors import InputError
+
 # what hypothesis keeps between runs would be left in the clone's folder
 set_hypothesis_home_dir(tempfile.mkdtemp(prefix="hypothesis-"))
 
@@ -17,6 +19,17 @@ cases = settings(
     database=None,
     suppress_health_check=list(HealthCheck),
 )
+
+
+def loaded(reader, *args, refusal=InputError):
+    """What the reader gives, or None where it refuses, which it does in one line."""
+    try:
+        return reader(*args)
+    except refusal as error:
+        said = str(error)
+    assert len(said.splitlines()) == 1
+    return None
+
 
 EXTREMES = [b"\0" * 4, b"\xff" * 4, b"\xff\xff\xff\x7f", b"\x7f\xff\xff\xff", b"\0\0\0\x80"]
 

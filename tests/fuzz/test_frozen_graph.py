@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lipschitz import frozen_graph
-from lipschitz.errors import InputError
 from lipschitz.preprocessing import doubled
 from lipschitz.tensorflow import tf
-from tests.fuzz.cases import cases, spoiled
+from tests.fuzz.cases import cases, loaded, spoiled
 from tests.test_frozen_graph import CLASSES, SIZE, write_graph
 
 
@@ -55,10 +54,10 @@ def path(tmp_path_factory):
 @given(content=st.one_of(spoiled([SEED]), rewired()))
 def test_spoiled_graphs(path, content):
     path.write_bytes(content)
-    try:
-        network = frozen_graph.load(path, SIZE, CLASSES, "input:0", "logits:0", "Shape:0", doubled)
-    except InputError as error:
-        assert len(str(error).splitlines()) == 1
+    network = loaded(
+        frozen_graph.load, path, SIZE, CLASSES, "input:0", "logits:0", "Shape:0", doubled
+    )
+    if network is None:
         return
     logits = network.predict(tf.zeros((3, SIZE, SIZE, 3)))
     assert logits.shape == (3, CLASSES)

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 
 from lipschitz import model_file
-from lipschitz.errors import InputError
-from lipschitz.networks import mlp
 from lipschitz.activations import ACTIVATIONS
-from tests.fuzz.cases import cases, spoiled
+from lipschitz.networks import mlp
+from tests.fuzz.cases import cases, loaded, spoiled
 from tests.test_model_file import write_hdf5
 
 SIZE = 2  # pixels, and hidden units
@@ -37,9 +36,7 @@ def seeds():
 def test_spoiled_bytes(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "spoiled"
     path.write_bytes(content)
-    try:
-        model = model_file.load(path, lambda: NETWORK)
-    except InputError as error:
-        assert len(str(error).splitlines()) == 1
+    model = loaded(model_file.load, path, lambda: NETWORK)
+    if model is None:
         return
     assert all(np.isfinite(weight).all() for weight in model.get_weights())

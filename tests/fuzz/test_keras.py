@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from lipschitz import model_file
 from lipschitz.activations import ACTIVATIONS
-from lipschitz.errors import InputError
 from lipschitz.networks import mlp
-from tests.fuzz.cases import cases, edited, spoiled
+from tests.fuzz.cases import cases, edited, loaded, spoiled
 
 SIZE = 2  # pixels, and hidden units
 NETWORK = mlp(SIZE, 1, [SIZE], ACTIVATIONS["hard_sigmoid"])
@@ -101,10 +100,8 @@ def reweighed():
 @given(content=st.one_of(spoiled([packed()]), reconfigured(), reweighed()))
 def test_spoiled_files(path, content):
     path.write_bytes(content)
-    try:
-        model = model_file.load(path, lambda: NETWORK)
-    except InputError as error:
-        assert len(str(error).splitlines()) == 1
+    model = loaded(model_file.load, path, lambda: NETWORK)
+    if model is None:
         return
     logits = model(np.full((3, SIZE, SIZE, 1), 0.1, np.float32), training=False)
     assert logits.shape == (3, 10)
