@@ -18,21 +18,23 @@ if TYPE_CHECKING:
 
 MODULES = frozenset(
     """
-    keras keras.constraints keras.initializers keras.layers keras.losses keras.metrics
-    keras.models keras.optimizers keras.optimizers.schedules keras.random keras.regularizers
-    keras.src.models.functional
+    keras keras.constraints keras.dtype_policies keras.initializers keras.layers keras.losses
+    keras.metrics keras.models keras.optimizers keras.optimizers.schedules keras.random
+    keras.regularizers keras.src.models.functional
     """.split()  # noqa: SIM905
 )
 # modules of keras.ops on a layer's output, and of layers that some of keras.applications have
 INNER_MODULES = ("keras.src.ops.", "keras.src.applications.")
 FUNCTIONS = ("activations", "losses", "metrics")  # modules of functions that Keras knows by name
 NO_FUNCTIONS = {"get", "serialize", "deserialize"}  # of those modules
-# they carry code, or read files that they name
+# they carry code, read files that they name, or make tables for sound of any size
 REFUSED_LAYERS = (
     "FlaxLayer",
     "IntegerLookup",
     "JaxLayer",
     "Lambda",
+    "MelSpectrogram",
+    "STFTSpectrogram",
     "StringLookup",
     "TextVectorization",
     "TFSMLayer",
@@ -40,8 +42,9 @@ REFUSED_LAYERS = (
 )
 VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__"}
 DTYPES = {None, "bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8"}
-LARGEST_NUMBER = 2**24  # of units, pixels or steps
-NO_SIZES = {"shared_object_id", "seed"}  # whole numbers of any size
+LARGEST_NUMBER = 2**20  # of units, pixels or parts
+# whole numbers of any size
+NO_SIZES = {"shared_object_id", "seed", "decay_steps", "first_decay_steps", "warmup_steps"}
 LARGEST_OUTPUT = 2**26  # numbers that a layer may make of one image
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import warnings
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 EXTENSION = ".keras"
 CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
-LARGEST_CONFIG = 2**24  # bytes: the largest networks of keras.applications have less than a tenth
+LARGEST_CONFIG = 2**22  # bytes: the largest networks of keras.applications have a quarter
 LARGEST_RATIO = 8  # of weights to their bytes in the archive, where Keras stores them as they are
 
 
@@ -32,7 +33,10 @@ def load(path: Path) -> keras.Model:
             keras_config.check(config)
             keras_config.check_sizes(config, archive.getinfo(WEIGHTS).file_size)
             _check_weights(archive)
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        with warnings.catch_warnings():
+            # a model in the model may have been trained, too: that is not taken up
+            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras has no common class for what can be wrong in a file
         raise ValueError(first_line(error)) from error
 
