@@ -21,7 +21,8 @@ class RunError(Exception):
 
 def first_line(error: object) -> str:
     """What a library said, in one line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:LONGEST]
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return printable(lines[0][:LONGEST])
 
 
 def run(main: Callable[[], int | None]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from lipschitz import operations, regular_file
 from lipschitz.errors import InputError, first_line
+from lipschitz.lines import printable
 from lipschitz.networks import Network
 from lipschitz.preprocessing import Preprocess
 
@@ -137,7 +138,9 @@ def _check_tensor(path: Path, graph_def: tf.compat.v1.GraphDef, tensor: str) -> 
         for kind, some in shown.items()
         if some
     )
-    raise InputError(f"{path} has no tensor {tensor}; of its {len(names)} it has: {listed}")
+    raise InputError(
+        f"{path} has no tensor {tensor}; of its {len(names)} it has: {printable(listed)}"
+    )
 
 
 def _check_operations(path: Path, graph_def: tf.compat.v1.GraphDef) -> None:
@@ -146,11 +149,12 @@ def _check_operations(path: Path, graph_def: tf.compat.v1.GraphDef) -> None:
         raise InputError(f"{path} is no frozen graph: it defines functions")
     for node in graph_def.node:
         if node.op in ("Variable", "VariableV2", "VarHandleOp"):
-            raise InputError(f"{path} is not frozen: {node.name} is a variable")
+            raise InputError(f"{path} is not frozen: {printable(node.name)} is a variable")
         if node.op not in operations.ALL:
             raise InputError(
-                f"{path} is not run: its {node.name} is a {node.op}, which is none of the "
-                f"operations that networks are known to need (in {Path(operations.__file__).name})"
+                f"{path} is not run: its {printable(node.name)} is a {printable(node.op)}, which "
+                "is none of the operations that networks are known to need (in "
+                f"{Path(operations.__file__).name})"
             )
 
 
