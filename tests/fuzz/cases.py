@@ -9,7 +9,8 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from lipschitz.errors import InputError
 
 # what hypothesis keeps between runs would be left in the clone's folder
-set_hypothesis_home_dir(tempfile.mkdtemp(prefix="hypothesis-"))
+HOME = tempfile.TemporaryDirectory(prefix="hypothesis-")
+set_hypothesis_home_dir(HOME.name)
 
 # the same cases on every machine; a test's folder may serve them all
 cases = settings(
