@@ -12,7 +12,7 @@ from pathlib import Path
 from lipschitz import matfile
 from lipschitz.bounds import DUAL_NORM, average, clever_score, second_order_score
 from lipschitz.errors import InputError, RunError, run
-from lipschitz.lines import line
+from lipschitz.lines import line, printable
 from lipschitz.matfile import Record
 from lipschitz.targets import UNTARGETED
 from lipschitz.weibull import SHAPE_REG, Fit, fit
@@ -126,7 +126,7 @@ def load(paths: list[Path], slope: bool) -> tuple[list[Record], int]:
         except matfile.NoSlopesError:
             without_slopes += 1
         except matfile.FormatError as error:
-            print(f"skipped {path}: {error}", file=sys.stderr)
+            print(printable(f"skipped {path}: {error}"), file=sys.stderr)
             unreadable += 1
     if without_slopes and not records:
         raise RunError(f"{without_slopes} files hold no slopes: score them without --use_slope")
@@ -156,7 +156,8 @@ def first_maxima(records: list[Record], num_samples: int) -> list[Record]:
     for record in records:
         n = min(len(maxima) for maxima in record.maxima.values())
         if num_samples > n:
-            print(f"warning: skipped {record.path}: --num_samples {num_samples}, it has {n}")
+            path = printable(str(record.path))
+            print(f"warning: skipped {path}: --num_samples {num_samples}, it has {n}")
             continue
         first = {norm: maxima[:num_samples] for norm, maxima in record.maxima.items()}
         enough.append(replace(record, maxima=first))
@@ -215,7 +216,9 @@ def score(
         of_record = slice(i * len(norms), (i + 1) * len(norms))
         fitted = dict(zip(norms, fits[of_record], strict=True))
         print("loading")
-        print(f"[Filename] {record.path}")
+        print(f"[Filename] {printable(str(record.path))}")
+        if record.non_finite:
+            print(f"warning: {record.non_finite} samples were not finite: the maxima are of others")
         bounds = {norm: bound(record, fitted[norm].end_point) for norm in norms}
         if plots:
             for norm in norms:
@@ -271,7 +274,7 @@ def plot(record: Record, norm: str, bound: float, fitted: Fit, folder: Path, slo
     parts = ["Fig", model, name.info, name.image_id, name.true_label, name.target_label]
     parts += ["Nsamp", len(maxima), *(["slope"] if slope else []), f"L{norm}"]
     path = folder / ("_".join(map(str, parts)) + ".png")
-    print(f"[Figname] {path}")
+    print(f"[Figname] {printable(str(path))}")
     classes = f"class {name.true_label} to {name.target_label} ({name.info})"
     title = f"{model}, image {name.image_id}, {classes}: L{norm} score {bound:.5g}"
     gradient = f"{GRADIENT_NORMS[DUAL_NORM[norm]]} {'slope' if slope else 'norm of the gradient'}"

@@ -14,6 +14,7 @@ import math
 import re
 import sys
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ import pandas as pd
 import catalogue
 from lipschitz import matfile
 from lipschitz.errors import InputError, run
-from lipschitz.lines import line, read
+from lipschitz.lines import line, printable, read
 from lipschitz.targets import UNTARGETED
 
 # the tables begin with the rows that begin so
@@ -42,11 +43,13 @@ FIRST_ROWS = (
 FIRST_KINDS = ("least", "random", "top2")
 TABLE_NORMS = ("2", "i")
 NO_CELL = "-"
+LONGEST_LINE = 2**16  # characters that are read as one
 
 SCORING = ("method", "use_slope", "shape_reg", "num_samples")  # options that change a bound
 # the fields of a [DEBUG] line, and those that --method maxsamp leaves out
 NUMBERS = dict.fromkeys(("id", "true_label", "target_label", "nsamps", "niters"), int)
 FIELDS = {"info": str, "bnd_norm": str, "bnd": float} | NUMBERS
+WORDS = {"info": matfile.INFO, "bnd_norm": "[12i]"} | dict.fromkeys(NUMBERS, matfile.NUMBER)
 FIT = dict.fromkeys(("ks", "pVal", "shape", "loc", "scale", "g_x0"), float)
 
 # what tells one bound from another
@@ -111,7 +114,7 @@ def load(logs: list[Path]) -> tuple[pd.DataFrame, int]:
     for log in logs:
         found, problems = read_log(log)
         for problem in problems:
-            print(f"left out {problem}", file=sys.stderr)
+            print(printable(f"left out {problem}"), file=sys.stderr)
         if not found and not problems:
             print(f"skipped {log}: no [DEBUG] lines of clever.py in it", file=sys.stderr)
         bounds += found
@@ -126,11 +129,11 @@ def read_log(log: Path) -> tuple[list[dict[str, object]], list[str]]:
     bounds, problems = [], []
     scoring, file = dict.fromkeys(SCORING, ""), None
     with log.open(encoding="utf-8", errors="replace") as lines:
-        for number, text in enumerate(lines, start=1):
+        for number, text in enumerate(iter(partial(lines.readline, LONGEST_LINE), ""), start=1):
             if text.startswith("{'data_folder':"):
                 scoring = {name: option(text, name) for name in SCORING}
             elif text.startswith("[Filename] "):
-                file = Path(text.removeprefix("[Filename] ").rstrip("\n"))
+                file = Path(printable(text.removeprefix("[Filename] ").rstrip("\n")))
             elif text.startswith("[DEBUG][L1] "):
                 try:
                     bounds.append(experiment(file) | scoring | read_bound(text) | {"log": str(log)})
@@ -142,7 +145,7 @@ def read_log(log: Path) -> tuple[list[dict[str, object]], list[str]]:
 def option(arguments: str, name: str) -> str:
     """An option in the dict of arguments that clever.py prints."""
     found = re.search(rf"'{name}': '?([^',}}]+)", arguments)
-    return found[1] if found else ""
+    return printable(found[1]) if found else ""
 
 
 def experiment(file: Path | None) -> dict[str, object]:
@@ -175,7 +178,12 @@ def read_bound(text: str) -> dict[str, object]:
     expected = FIELDS | FIT if fitted else FIELDS
     if missing := expected.keys() - fields.keys():
         raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+    for name, pattern in WORDS.items():
+        if not re.fullmatch(pattern, fields[name], re.ASCII):
+            raise ValueError(f"its {name} is {fields[name][:80]!r}")
     bound = {name: number(fields[name]) for name, number in expected.items()}
+    if unknown := [name for name, value in bound.items() if value != value]:
+        raise ValueError(f"its {unknown[0]} is not a number")
     return bound if fitted else bound | {"method": "maxsamp"}
 
 

@@ -5,6 +5,7 @@
 
 import argparse
 import hashlib
+import os
 import sys
 import tarfile
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lipschitz import regular_file
 from lipschitz.architecture import Family
 from lipschitz.dataset import (
     DATA_FOLDER_VARIABLE,
@@ -28,6 +30,7 @@ from lipschitz.networks import NUM_LABELS
 
 ARCHIVE = "cifar-10-binary.tar.gz"
 ARCHIVE_SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
+LARGEST_ARCHIVE = 2**28  # bytes
 MIRRORS = (
     f"https://www.cs.toronto.edu/~kriz/{ARCHIVE}",
     f"https://web.archive.org/web/2023id_/https://www.cs.toronto.edu/~kriz/{ARCHIVE}",
@@ -37,6 +40,7 @@ TRAIN_BATCHES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
 TEST_BATCHES = ("test_batch.bin",)
 BATCHES = TRAIN_BATCHES + TEST_BATCHES
 CHECKSUMS = "SHA256SUMS"  # written when the archive, whose hash is published, is unpacked
+LARGEST_CHECKSUMS = 2**16  # bytes
 
 IMAGE_SIZE, NUM_CHANNELS = 32, 3
 IMAGES_PER_BATCH = 10000
@@ -67,17 +71,19 @@ def _images(batches: tuple[str, ...]) -> Images:
 
 def read(batch: str) -> np.ndarray:
     """The records (10000, 3073) of a batch; the archive is downloaded when no batch is there."""
-    if not folder().exists():
+    if not os.path.exists(folder()):  # Path.exists raises where a name is too long
         _download()
     path = folder() / batch
-    if not path.exists():
+    if not os.path.exists(path):
         raise InputError(f"{path} is missing: place it there, or remove {folder()} to download all")
     size = IMAGES_PER_BATCH * RECORD
-    if path.stat().st_size != size:
-        raise InputError(f"{path} has {path.stat().st_size} B, CIFAR-10's {size} B; remove it")
-    content = path.read_bytes()
-    checksums = folder() / CHECKSUMS
-    if not checksums.exists() or _checksum(batch, content) not in checksums.read_text():
+    try:
+        content = regular_file.read(path, size)
+    except ValueError as error:
+        raise InputError(f"{path} is no CIFAR-10 batch: {error}; remove it") from error
+    if len(content) != size:
+        raise InputError(f"{path} has {len(content)} B, CIFAR-10's {size} B; remove it")
+    if _checksum(batch, content) not in _known_checksums():
         print(f"{path}: not known to be the published content", file=sys.stderr)
     records = np.frombuffer(content, np.uint8).reshape(IMAGES_PER_BATCH, RECORD)
     if records[:, 0].max() >= NUM_LABELS:
@@ -85,32 +91,45 @@ def read(batch: str) -> np.ndarray:
     return records
 
 
-def _checksum(batch: str, content: bytes) -> str:
+def _checksum(batch: str, content: bytes) -> bytes:
     """A line for `sha256sum --check`."""
-    return f"{hashlib.sha256(content).hexdigest()}  {batch}\n"
+    return f"{hashlib.sha256(content).hexdigest()}  {batch}\n".encode()
+
+
+def _known_checksums() -> bytes:
+    """The lines of the batches that were unpacked from the published archive."""
+    try:
+        return regular_file.read(folder() / CHECKSUMS, LARGEST_CHECKSUMS)
+    except ValueError:  # absent, or not ours
+        return b""
 
 
 def _download() -> None:
     """Fetch the archive, check it, and put the folder of batches in its place, whole."""
     parent = folder().parent
-    parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=parent, prefix=".cifar-") as scratch:
-        archive, unpacked = Path(scratch, ARCHIVE), Path(scratch, FOLDER)
-        try:
-            download(list(MIRRORS), archive, _check)
-        except DownloadError as error:
-            raise InputError(
-                f"CIFAR-10 could not be downloaded ({error}). Place {', '.join(BATCHES)} in "
-                f"{folder().resolve()} (or in {FOLDER} in the folder that {DATA_FOLDER_VARIABLE} "
-                "names)"
-            ) from error
-        unpacked.mkdir()
-        with tarfile.open(archive) as members, (unpacked / CHECKSUMS).open("w") as checksums:
-            for batch in BATCHES:
-                content = members.extractfile(f"{FOLDER}/{batch}").read()
-                (unpacked / batch).write_bytes(content)
-                checksums.write(_checksum(batch, content))
-        unpacked.rename(folder())
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=parent, prefix=".cifar-") as scratch:
+            archive, unpacked = Path(scratch, ARCHIVE), Path(scratch, FOLDER)
+            download(list(MIRRORS), archive, _check, LARGEST_ARCHIVE)
+            _unpack(archive, unpacked)
+            unpacked.rename(folder())
+    except (DownloadError, OSError) as error:
+        raise InputError(
+            f"CIFAR-10 could not be downloaded ({error}). Place {', '.join(BATCHES)} in "
+            f"{os.path.abspath(folder())} (or in {FOLDER} in the folder that "
+            f"{DATA_FOLDER_VARIABLE} names)"
+        ) from error
+
+
+def _unpack(archive: Path, unpacked: Path) -> None:
+    """Put the batches of the published archive, and their checksums, into a new folder."""
+    unpacked.mkdir()
+    with tarfile.open(archive) as members, (unpacked / CHECKSUMS).open("wb") as checksums:
+        for batch in BATCHES:
+            content = members.extractfile(f"{FOLDER}/{batch}").read()
+            (unpacked / batch).write_bytes(content)
+            checksums.write(_checksum(batch, content))
 
 
 def _check(archive: Path) -> None:

@@ -1,7 +1,8 @@
 """ImageNet: photographs, and networks trained on it.
 
 `python3 setup_imagenet.py` downloads the archive of 2018 and unpacks its frozen graphs into
-tmp/imagenet; no hash of it was ever published, so that its content cannot be verified.
+tmp/imagenet. No hash of it was ever published: it is taken on trust, its SHA-256 is printed, and a
+later download must have the same. Who knows the hash gives it with --sha256.
 `python3 setup_imagenet.py --image_file X --model_name Y` prints what a network sees in an image.
 
 Photographs, named CLASS.NUMBER.jpg, lie in ../imagenetdata/imgs or where CLEVER_IMAGENET says.
@@ -25,12 +26,16 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import hashlib
 import random
+import re
 import shutil
 import sys
 import tarfile
 import tempfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -38,11 +43,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy
 
-from lipschitz import frozen_graph, keras_applications, photographs
+from lipschitz import frozen_graph, keras_applications, photographs, regular_file
 from lipschitz.atomic import replacing
 from lipschitz.download import DownloadError, download
 from lipschitz.errors import InputError, first_line, run
 from lipschitz.keras_applications import PREFIX
+from lipschitz.lines import printable
 from lipschitz.photographs import Photographs
 from lipschitz.preprocessing import Preprocess, centred, centred_bgr, centred_scaled, doubled
 
@@ -55,6 +61,11 @@ LABELS = (
     Path(__file__).with_name("imagenet_labels") / "labels.txt"
 )  # where the archive's are absent
 LARGEST_FILE = 2**30  # bytes: the largest graph of 2018 has about half
+LARGEST_ARCHIVE = 2**33  # bytes, packed or not
+LARGEST_PIECE = 2**20  # bytes that are unpacked at once
+LARGEST_TEXT = 2**20  # bytes of labels or checksums
+CHECKSUMS = "SHA256SUMS"  # of the archives that were taken, beside what they held
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -247,30 +258,39 @@ def label_names(model_name: str, folder: Path = MODELS) -> dict[int, str]:
     path = folder / entry.label_filename if entry else LABELS
     if not path.is_file():
         path = LABELS
-    lines = path.read_bytes().decode(errors="replace").splitlines()
-    pairs = [line.partition(":") for line in lines if line]
-    if not all(number.isdecimal() for number, _, _ in pairs):
+    try:
+        lines = regular_file.read(path, LARGEST_TEXT).decode(errors="replace").splitlines()
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+    pairs = [re.fullmatch(r"(\d{1,4}):(.*)", line, re.ASCII) for line in lines if line]
+    if not all(pairs):
         raise InputError(f"{path} has lines that are not N:name; remove it")
-    return {int(number): name for number, _, name in pairs}
+    return {int(pair[1]): printable(pair[2]) for pair in pairs}
 
 
-def fetch(folder: Path = MODELS) -> None:
-    """Download and unpack what the entries name and the folder lacks."""
+def fetch(folder: Path = MODELS, sha256: str = "") -> None:
+    """Download and unpack what the entries name and the folder lacks.
+
+    Raises InputError where that fails, and where an archive's SHA-256 is not the one that is
+    given, or that an earlier download had.
+    """
     for url in dict.fromkeys(entry.url for entry in ENTRIES.values() if entry.url):
         entries = [entry for entry in ENTRIES.values() if entry.url == url]
         if not all((folder / entry.model_filename).exists() for entry in entries):
-            _fetch_archive(url, entries, folder)
+            _fetch_archive(url, entries, folder, sha256)
 
 
-def _fetch_archive(url: str, entries: list[Entry], folder: Path) -> None:
+def _fetch_archive(url: str, entries: list[Entry], folder: Path, sha256: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     names = {entry.model_filename for entry in entries}
     by_hand = f"Place {', '.join(sorted(names))} in {folder.resolve()}"
     with tempfile.TemporaryDirectory(dir=folder, prefix=".archive-") as scratch:
         archive = Path(scratch, "archive")
         try:
-            download([url], archive, _check)
+            download([url], archive, _check, LARGEST_ARCHIVE)
+            hashes = _checked_hashes(url, archive, folder / CHECKSUMS, sha256)
             unpack(archive, names | {entry.label_filename for entry in entries}, folder)
+            _keep(hashes, folder / CHECKSUMS)
         except DownloadError as error:
             raise InputError(
                 f"the frozen graphs could not be downloaded ({error}). {by_hand}, "
@@ -281,19 +301,80 @@ def _fetch_archive(url: str, entries: list[Entry], folder: Path) -> None:
 
 
 def _check(archive: Path) -> None:
-    """Refuse the page of a server that is gone. Its content has no published hash to be held to."""
-    if not tarfile.is_tarfile(archive):
-        raise ValueError("what it gives is no tar archive")
+    """Refuse the page of a server that is gone."""
+    try:
+        with _opened(archive):
+            pass
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        raise ValueError("what it gives is no tar archive") from error
+
+
+def _checked_hashes(url: str, archive: Path, checksums: Path, expected: str) -> dict[str, str]:
+    """Hold the archive to the SHA-256 that is expected, else to that of an earlier download.
+
+    Where there is neither, say that none was ever published. Returns all that are known now.
+    """
+    with archive.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    name, known = PurePosixPath(url).name, _known_hashes(checksums)
+    if expected and found != expected:
+        raise InputError(f"{url} has the SHA-256 {found}, not that of --sha256: it is not unpacked")
+    if not expected and found != known.get(name, found):
+        raise InputError(
+            f"{url} has the SHA-256 {found}, an earlier download had {known[name]} (in {checksums})"
+            ": it is not unpacked; name the one that is right with --sha256"
+        )
+    if not expected and name not in known:
+        print(f"{url}: SHA-256 {found}, not verified, taken on trust", file=sys.stderr)
+    return known | {name: found}
+
+
+def _keep(hashes: dict[str, str], checksums: Path) -> None:
+    with replacing(checksums) as unfinished:
+        unfinished.write_text("".join(f"{sha256}  {name}\n" for name, sha256 in hashes.items()))
+
+
+def _known_hashes(checksums: Path) -> dict[str, str]:
+    """SHA-256 by name, in a file for `sha256sum --check`."""
+    if not checksums.exists():
+        return {}
+    try:
+        lines = regular_file.read(checksums, LARGEST_TEXT).decode().splitlines()
+    except ValueError as error:
+        raise InputError(f"{checksums}: {error}; remove it") from error
+    pairs = [line.partition("  ") for line in lines]
+    if not all(SHA256.fullmatch(sha256) and name for sha256, _, name in pairs):
+        raise InputError(f"{checksums} has lines that are not SHA-256 and name; remove it")
+    return {name: sha256 for sha256, _, name in pairs}
+
+
+class _InPieces(gzip.GzipFile):
+    """An archive that unpacks little at once: a member's header may declare a name of any size."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """At most `LARGEST_PIECE` bytes. Raises tarfile.ReadError for more."""
+        if size is None or not 0 <= size <= LARGEST_PIECE:
+            raise tarfile.ReadError(f"a header declares {size} B")
+        return super().read(size)
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[tarfile.TarFile]:
+    with _InPieces(archive) as unpacked, tarfile.open(fileobj=unpacked, mode="r:") as members:
+        yield members
 
 
 def unpack(archive: Path, names: set[str], folder: Path) -> None:
     """Put those members of the archive that have these names into the folder, each whole.
 
     Nothing else is unpacked: no other file, no link, no path, nothing above `LARGEST_FILE`.
-    Files that the folder has already stay.
+    Files that the folder has already stay. Raises tarfile.TarError where it unpacks to more than
+    `LARGEST_ARCHIVE`.
     """
-    with tarfile.open(archive) as members:
+    with _opened(archive) as members:
         for member in members:
+            if member.offset_data + member.size > LARGEST_ARCHIVE:
+                raise tarfile.ReadError(f"it unpacks to more than {LARGEST_ARCHIVE} B")
             path = folder / PurePosixPath(member.name).name
             if path.name not in names or path.exists() or not member.isreg():
                 continue
@@ -324,6 +405,7 @@ def parse() -> argparse.Namespace:
     add("--image_file", type=Path, help="image to classify; without one: download")
     add("--model_name", default="resnet_v2_101", help=f"{', '.join(ENTRIES)}, {PREFIX}NAME")
     add("--weights", default="", help=f"file of weights for {PREFIX}NAME")
+    add("--sha256", default="", help="what the archive must have, before it is unpacked")
     add("--num_top_predictions", type=int, default=5, help="classes to print")
     return parser.parse_args()
 
@@ -333,12 +415,14 @@ def main() -> None:
     args = parse()
     if args.num_top_predictions < 1:
         raise InputError(f"--num_top_predictions {args.num_top_predictions}: give 1 or more")
+    if args.sha256 and not SHA256.fullmatch(args.sha256.lower()):
+        raise InputError(f"--sha256 {args.sha256}: give 64 hexadecimal digits")
     if args.image_file:
         if not args.image_file.is_file():
             raise InputError(f"--image_file {args.image_file}: no such file")
         print_predictions(args)
         return
-    fetch(args.model_dir)
+    fetch(args.model_dir, args.sha256.lower())
     for entry in ENTRIES.values():
         path = args.model_dir / entry.model_filename
         print(f"{path}: {f'{path.stat().st_size} B, not verified' if path.exists() else 'absent'}")

@@ -6,6 +6,7 @@
 import argparse
 import gzip
 import hashlib
+import os
 import sys
 import zlib
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lipschitz import regular_file
 from lipschitz.architecture import Family
 from lipschitz.dataset import (
     DATA_FOLDER_VARIABLE,
@@ -33,6 +35,7 @@ MIRRORS = (
     "http://yann.lecun.com/exdb/mnist/",
 )
 IMAGE_SIZE, NUM_CHANNELS = 28, 1
+LARGEST_FILE = 2**26  # bytes: more than all four unpacked
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def _images(images: IdxFile, labels: IdxFile) -> Images:
 def read(file: IdxFile) -> np.ndarray:
     """The bytes of a file in its published shape, downloaded first when it is absent."""
     path = data_folder() / file.name
-    if not path.exists():
+    if not os.path.exists(path):  # Path.exists raises where a name is too long
         _download(file, path)
     try:
         content = _unpack(path, file)
@@ -107,7 +110,7 @@ def _unpack(path: Path, file: IdxFile) -> bytes:
     """The unpacked file. Raises ValueError where its form or size is not the published one."""
     size = len(_header(file)) + int(np.prod(file.shape))
     try:
-        with gzip.open(path) as packed:
+        with regular_file.opened(path, LARGEST_FILE) as file_there, gzip.open(file_there) as packed:
             content = packed.read(size + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"it cannot be unpacked ({error})") from error
@@ -124,12 +127,12 @@ def _download(file: IdxFile, path: Path) -> None:
             raise ValueError("its SHA-256 is not the published file's")
 
     try:
-        download([mirror + file.name for mirror in MIRRORS], path, check)
+        download([mirror + file.name for mirror in MIRRORS], path, check, LARGEST_FILE)
     except DownloadError as error:
         names = ", ".join(each.name for each in FILES)
         raise InputError(
             f"{file.name} could not be downloaded ({error}). Place the four files {names} in "
-            f"{path.parent.resolve()} (or in a folder that {DATA_FOLDER_VARIABLE} names)"
+            f"{os.path.abspath(path.parent)} (or in a folder that {DATA_FOLDER_VARIABLE} names)"
         ) from error
 
 

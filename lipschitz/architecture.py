@@ -75,7 +75,8 @@ class Family:
 
     def _numbered(self, name: str) -> Architecture | None:
         """`N,M,OPTS`: N layers of M units. OPTS is an activation, or part of an old file's name."""
-        found = re.fullmatch(r"([2-9]|[1-9]\d),([1-9]\d{0,4}),([\w.-]+)", name)
+        pattern = r"([2-9]|[1-9]\d),([1-9]\d{0,4}),([\w.-]{1,64})"
+        found = re.fullmatch(pattern, name, re.ASCII)
         if not found:
             return None
         layers, width, options = int(found[1]), int(found[2]), found[3]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lipschitz import regular_file
 from lipschitz.atomic import replacing
 from lipschitz.errors import say
 from lipschitz.provenance import Settings, difference
@@ -121,14 +122,12 @@ def read(path: Path, settings: Settings, columns: int) -> tuple[np.ndarray, np.n
 
     Raises Unusable where the file is damaged or of other settings, FileNotFoundError.
     """
+    if not path.exists():
+        raise FileNotFoundError(path)
     try:
-        if path.stat().st_size > LARGEST or not path.is_file():
-            raise Unusable("it is no checkpoint")
-        checksum, _, text = path.read_bytes().partition(b"\n")
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise Unusable(error.strerror) from error
+        checksum, _, text = regular_file.read(path, LARGEST).partition(b"\n")
+    except ValueError as error:
+        raise Unusable(str(error)) from error
     if checksum != _checksum(text):
         raise Unusable("it is damaged")
     try:

@@ -7,6 +7,9 @@ import sys
 from collections.abc import Callable
 
 from lipschitz.interruption import Interrupted, raise_interrupted
+from lipschitz.lines import printable
+
+LONGEST = 500  # characters of what a library said: some quote whole files
 
 
 class InputError(Exception):
@@ -23,7 +26,8 @@ class ImageError(RunError):
 
 def first_line(error: object) -> str:
     """What a library said, in one line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return printable(lines[0][:LONGEST])
 
 
 def run(main: Callable[[], int | None]) -> None:
@@ -57,7 +61,7 @@ SAVED = "what is saved is complete and stays"
 def say(message: object) -> None:
     """Print a line on stderr, if anybody is there: words about an end must not change it."""
     with contextlib.suppress(OSError):  # a terminal that was closed
-        print(message, file=sys.stderr, flush=True)
+        print(printable(str(message)), file=sys.stderr, flush=True)
 
 
 def _say(message: object, code: int) -> int:

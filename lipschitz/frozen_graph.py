@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import os
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lipschitz import operations
+import numpy as np
+
+from lipschitz import operations, regular_file
 from lipschitz.errors import InputError, first_line
+from lipschitz.lines import printable
 from lipschitz.networks import Network
 from lipschitz.preprocessing import Preprocess
 from lipschitz.provenance import file_fingerprint
@@ -17,6 +22,8 @@ if TYPE_CHECKING:
 
 LARGE_CONSTANT = 2**12  # bytes: weights have more, shapes and axes far less
 LARGEST_FILE = 2**31 - 1  # bytes: what a protocol buffer can hold
+LARGEST_REPEATED = 2**26  # bytes that constants declare beyond those in the file
+LARGEST_RESULT = 2**28  # numbers that an operation may make of one image
 TRIED = 2  # images, for a graph that takes one alone is of no use
 NAMES_SHOWN = 4  # of each kind, where a tensor is not found
 
@@ -41,7 +48,9 @@ def load(
         _check_tensor(path, graph_def, tensor)
     _check_operations(path, graph_def)
     try:
+        _check_constants(graph_def)
         function = _function(graph_def, image_size, num_labels, images, logits, shape, preprocess)
+        _check_results(function.graph)
         _try(function, image_size, num_labels)
     except Exception as error:  # TensorFlow has no common class for what can be wrong in a graph
         raise InputError(f"{path} cannot be used: {_reason(error)}") from error
@@ -57,17 +66,19 @@ def load(
 
 def read(path: Path) -> tf.compat.v1.GraphDef:
     """The graph in a .pb file, as it was written."""
-    if not path.is_file():
+    if not os.path.isfile(path):  # Path.is_file raises where a name is too long
         raise InputError(f"{path} not found")
-    if path.stat().st_size > LARGEST_FILE:
-        raise InputError(f"{path} is no frozen graph: it has more than {LARGEST_FILE} B")
+    try:
+        content = regular_file.read(path, LARGEST_FILE)
+    except ValueError as error:
+        raise InputError(f"{path} is no frozen graph: {error}") from error
 
     from google.protobuf.message import DecodeError
 
     from lipschitz.tensorflow import tf
 
     try:
-        graph_def = tf.compat.v1.GraphDef.FromString(path.read_bytes())
+        graph_def = tf.compat.v1.GraphDef.FromString(content)
     except DecodeError as error:
         raise InputError(f"{path} is damaged or no frozen graph: {first_line(error)}") from error
     if not graph_def.node:
@@ -135,7 +146,9 @@ def _check_tensor(path: Path, graph_def: tf.compat.v1.GraphDef, tensor: str) -> 
         for kind, some in shown.items()
         if some
     )
-    raise InputError(f"{path} has no tensor {tensor}; of its {len(names)} it has: {listed}")
+    raise InputError(
+        f"{path} has no tensor {tensor}; of its {len(names)} it has: {printable(listed)}"
+    )
 
 
 def _check_operations(path: Path, graph_def: tf.compat.v1.GraphDef) -> None:
@@ -144,12 +157,37 @@ def _check_operations(path: Path, graph_def: tf.compat.v1.GraphDef) -> None:
         raise InputError(f"{path} is no frozen graph: it defines functions")
     for node in graph_def.node:
         if node.op in ("Variable", "VariableV2", "VarHandleOp"):
-            raise InputError(f"{path} is not frozen: {node.name} is a variable")
+            raise InputError(f"{path} is not frozen: {printable(node.name)} is a variable")
         if node.op not in operations.ALL:
             raise InputError(
-                f"{path} is not run: its {node.name} is a {node.op}, which is none of the "
-                f"operations that networks are known to need (in {Path(operations.__file__).name})"
+                f"{path} is not run: its {printable(node.name)} is a {printable(node.op)}, which "
+                "is none of the operations that networks are known to need (in "
+                f"{Path(operations.__file__).name})"
             )
+
+
+def _check_constants(graph_def: tf.compat.v1.GraphDef) -> None:
+    """Raise ValueError where constants are of absurd sizes: one value can stand for many."""
+    from lipschitz.tensorflow import tf
+
+    room = graph_def.ByteSize() + LARGEST_REPEATED
+    for node in graph_def.node:
+        for attribute in node.attr.values():
+            for value in (attribute.tensor, *attribute.list.tensor):
+                sizes = [dimension.size for dimension in value.tensor_shape.dim]
+                if any(size < 0 for size in sizes):
+                    raise ValueError(f"{node.name} has a negative size")
+                room -= math.prod(sizes) * tf.as_dtype(value.dtype or tf.float32).size
+    if room < 0:
+        raise ValueError("its constants have more bytes than the file")
+
+
+def _check_results(graph: tf.Graph) -> None:
+    """Raise ValueError where what an operation makes is of absurd size, as far as is known."""
+    for operation in graph.get_operations():
+        for result in operation.outputs:
+            if result.shape.rank and math.prod(filter(None, result.shape)) > LARGEST_RESULT:
+                raise ValueError(f"{operation.name} makes {result.shape} numbers")
 
 
 def _try(
@@ -158,9 +196,11 @@ def _try(
     """Run grey images through: what is wrong in constants and reshapes is known only then."""
     from lipschitz.tensorflow import tf
 
-    found = function(tf.zeros((TRIED, image_size, image_size, 3))).shape
-    if found != (TRIED, num_labels):
-        raise ValueError(f"{TRIED} images give {found}, not {num_labels} logits each")
+    found = function(tf.zeros((TRIED, image_size, image_size, 3)))
+    if found.shape != (TRIED, num_labels):
+        raise ValueError(f"{TRIED} images give {found.shape}, not {num_labels} logits each")
+    if not found.dtype.is_floating or not np.isfinite(found).all():
+        raise ValueError("a grey image gives logits that are no finite numbers")
 
 
 def _reason(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lipschitz import hdf5, keras_file, regular_file
 from lipschitz.errors import InputError, first_line
 from lipschitz.networks import Network, keras_network
 from lipschitz.preprocessing import Preprocess, pixels
@@ -71,8 +73,12 @@ def _named(name: str) -> Classifier:
 
 
 def _from_file(name: str, classifier: Classifier, file: str) -> keras.Model:
-    if not Path(file).is_file():
+    if not os.path.isfile(file):
         raise InputError(f"--weights {file}: no such file")
+    try:
+        _check(Path(file))
+    except ValueError as error:
+        raise InputError(f"--weights {file} does not fit {name}: {error}") from error
     model = classifier.build(weights=None, classifier_activation=None)
     try:
         with warnings.catch_warnings(action="ignore"):  # what does not fit raises, too
@@ -81,6 +87,13 @@ def _from_file(name: str, classifier: Classifier, file: str) -> keras.Model:
     except Exception as error:  # Keras has no common class for what can be wrong in a file
         raise InputError(f"--weights {file} does not fit {name}: {first_line(error)}") from error
     return model
+
+
+def _check(file: Path) -> None:
+    """Raise ValueError where the file is none of weights: nothing else reaches Keras."""
+    check = keras_file.check_weights if file.suffix == keras_file.EXTENSION else hdf5.check
+    with regular_file.opened(file, hdf5.LARGEST) as content:
+        check(content)
 
 
 def _scale_as_with_keras_weights(model: keras.Model) -> None:

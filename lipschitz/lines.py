@@ -18,6 +18,14 @@ def line(kind: str, level: int, **fields: object) -> str:
     )
 
 
+def printable(text: str) -> str:
+    """Text of others as one line: what ends lines, or what a terminal obeys, is escaped."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
 def read(text: str) -> dict[str, str]:
     """The fields of such a line, as they are printed; a value may be a list with commas in it."""
-    return dict(re.findall(r"(\w+) = (.*?)(?=, \w+ = |$)", text.rstrip()))
+    return dict(re.findall(r"\b(\w+) = (.*?)(?=, \w+ = |$)", text.rstrip()))

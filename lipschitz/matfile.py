@@ -4,8 +4,10 @@
 SETTINGS names what differs from the defaults and is not in the file's name.
 """
 
+import io
 import json
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -13,9 +15,10 @@ from typing import NamedTuple
 import numpy as np
 import scipy
 
-from lipschitz import provenance
+from lipschitz import matlab_format, provenance, regular_file
 from lipschitz.atomic import replacing
 from lipschitz.ball import DEFAULT_NORM, RADII
+from lipschitz.errors import first_line
 from lipschitz.provenance import Settings
 from lipschitz.sampling import SEED
 
@@ -25,6 +28,17 @@ SLOPE_KEYS = {"2": "L2_max", "1": "L1_max", "i": "Li_max"}
 CURVATURE_KEYS = {"2": "H2_max"}  # of second order
 NON_FINITE_KEY = "non_finite"  # samples left out of each maximum
 SETTINGS_KEY = "settings"  # what the numbers come from, as JSON (see provenance)
+
+# what a name or a file may say: it comes to stand in printed lines and in names of plots
+NUMBER = r"\d{1,9}"
+INFO = r"[A-Za-z][A-Za-z0-9-]{0,31}"
+ACTIVATION = r"\w[\w.-]{0,63}"  # may contain "_" (hard_sigmoid), an info does not
+MODEL = r"\w[\w.,:+-]{0,127}"
+NAME = re.compile(
+    "_".join([f"({NUMBER})"] * 5)
+    + f"_({INFO})_({ACTIVATION})_order({NUMBER}){re.escape(EXTENSION)}",
+    re.ASCII,
+)
 
 
 class FormatError(Exception):
@@ -53,9 +67,7 @@ class Name(NamedTuple):
     @classmethod
     def parse(cls, file_name: str) -> "Name":
         """Read a name; raises FormatError where it is none."""
-        # an activation may contain "_" (hard_sigmoid), an info does not
-        pattern = r"(\d+)_(\d+)_(\d+)_(\d+)_(\d+)_([^_]+)_(.+)_order(\d+)" + re.escape(EXTENSION)
-        found = re.fullmatch(pattern, file_name)
+        found = NAME.fullmatch(file_name)
         if not found:
             raise FormatError("its name is not NSAMP_NITERS_ID_TRUE_TARGET_INFO_ACTIVATION_orderO")
         *numbers, info, activation, order = found.groups()
@@ -103,7 +115,7 @@ def difference(path: Path, settings: Settings) -> str:
 
     Raises FormatError where it cannot be read.
     """
-    contents = _read(path)
+    contents = _contents(path)
     try:
         stored = dict(json.loads(str(np.ravel(contents[SETTINGS_KEY])[0])))
     except KeyError:
@@ -123,6 +135,7 @@ class Record:
     g_x0: float
     g_x0_grad_2_norm: float | None  # of second order
     num_labels: int  # of the network
+    non_finite: int  # samples that the maxima leave out
     maxima: dict[str, np.ndarray]  # by norm "2", "1", "i": (Niters,) float64; order 2: "2" alone
 
 
@@ -138,55 +151,89 @@ def load(path: Path, slope: bool = False) -> Record:
         raise NoSlopesError("it holds no slopes: score it without --use_slope")
     first_order = SLOPE_KEYS if slope else GRADIENT_KEYS
     keys = first_order if name.order == 1 else CURVATURE_KEYS
-    contents = _read(path)
+    contents = _contents(path)
     try:
         name = name._replace(
-            image_id=int(_scalar(contents, "id")),
-            true_label=int(_scalar(contents, "true_label")),
-            target_label=int(_scalar(contents, "target_label")),
-            info=str(np.ravel(contents["info"])[0]),
+            image_id=_count(contents, "id"),
+            true_label=_count(contents, "true_label"),
+            target_label=_count(contents, "target_label"),
+            info=_word(contents["info"], INFO),
         )
         maxima = {norm: _maxima(contents, key) for norm, key in keys.items()}
         if slope and not any(x.any() for x in maxima.values()):
             raise NoSlopesError("it holds no slopes: score it without --use_slope")
-        if name.order == 2 and _scalar(contents, "g_x0") < 0:
-            raise FormatError("its g_x0 is below 0: the image was not classified correctly")
+        g_x0 = _scalar(contents, "g_x0")
+        if g_x0 <= 0:
+            raise FormatError("its g_x0 is not above 0: the image was not classified correctly")
         return Record(
             path=path,
             name=name,
             model=_model(path, contents),
-            g_x0=float(_scalar(contents, "g_x0")),
-            g_x0_grad_2_norm=(
-                float(_scalar(contents, "g_x0_grad_2_norm")) if name.order == 2 else None
-            ),
+            g_x0=g_x0,
+            g_x0_grad_2_norm=_norm(contents, "g_x0_grad_2_norm") if name.order == 2 else None,
             num_labels=np.size(contents["pred"]),
+            # files of 2018 do not say
+            non_finite=int(_numbers(contents, NON_FINITE_KEY).sum())
+            if NON_FINITE_KEY in contents
+            else 0,
             maxima=maxima,
         )
     except (KeyError, IndexError, ValueError, TypeError) as error:
         raise FormatError(f"it lacks what sampling writes: {error}") from error
 
 
-def _read(path: Path) -> dict[str, np.ndarray]:
+def _contents(path: Path) -> dict[str, np.ndarray]:
+    """The variables of the file, by name. Raises FormatError."""
     try:
-        return scipy.io.loadmat(path)
+        content = matlab_format.uncompressed(regular_file.read(path, matlab_format.LARGEST))
+        with warnings.catch_warnings():  # a variable that is there twice, say
+            warnings.simplefilter("error", scipy.io.matlab.MatReadWarning)
+            return scipy.io.loadmat(io.BytesIO(content))
     except Exception as error:  # scipy's reader raises what its parsing stumbles over
-        raise FormatError(
-            f"it is not a whole MATLAB file ({error or type(error).__name__})"
-        ) from error
+        raise FormatError(f"it is not a whole MATLAB file ({first_line(error)})") from error
 
 
-def _scalar(contents: dict[str, np.ndarray], key: str) -> np.number:
+def _numbers(contents: dict[str, np.ndarray], key: str) -> np.ndarray:
     values = np.ravel(contents[key])
-    if values.size != 1 or not np.isfinite(values[0]):
+    if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+        raise ValueError(f"{key} is not made of numbers")
+    return values.astype(np.float64)
+
+
+def _scalar(contents: dict[str, np.ndarray], key: str) -> float:
+    values = _numbers(contents, key)
+    if values.size != 1:
         raise ValueError(f"{key} is not a number")
-    return values[0]
+    return float(values[0])
+
+
+def _count(contents: dict[str, np.ndarray], key: str) -> int:
+    value = _scalar(contents, key)
+    if not value.is_integer() or not re.fullmatch(NUMBER, str(int(value))):
+        raise ValueError(f"{key} is {value:g}, no image or class")
+    return int(value)
+
+
+def _norm(contents: dict[str, np.ndarray], key: str) -> float:
+    value = _scalar(contents, key)
+    if value < 0:
+        raise ValueError(f"{key} is {value:g}, no norm")
+    return value
+
+
+def _word(values: np.ndarray, pattern: str) -> str:
+    """The text in an array of one, where it is made as the pattern says."""
+    word = str(np.ravel(values)[0])
+    if not re.fullmatch(pattern, word, re.ASCII):
+        raise ValueError(f"{word[:80]!r} is no name")
+    return word
 
 
 def _maxima(contents: dict[str, np.ndarray], key: str) -> np.ndarray:
-    values = np.ravel(contents[key]).astype(np.float64)
+    values = _numbers(contents, key)
     if key in CURVATURE_KEYS.values():
         values = np.abs(values)  # stored with their sign
-    if not values.size or not np.isfinite(values).all() or (values < 0).any():
+    if not values.size or (values < 0).any():
         raise ValueError(f"{key} is not an array of maxima")
     return values
 
@@ -196,7 +243,8 @@ def _model(path: Path, contents: dict[str, np.ndarray]) -> str:
     parent = path.resolve().parent
     try:
         args = contents["args"][0, 0]
-        model = f"{np.ravel(args['dataset'])[0]}_{np.ravel(args['model_name'])[0]}"
+        dataset, model_name = args["dataset"], args["model_name"]
     except (KeyError, IndexError, ValueError, TypeError):
         return parent.name
+    model = f"{_word(dataset, MODEL)}_{_word(model_name, MODEL)}"
     return f"{model}-{parent.name}" if parent.parent.name == model else model

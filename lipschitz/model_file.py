@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
+import reprlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
+from lipschitz import hdf5, keras_file, regular_file
 from lipschitz.atomic import replacing
 from lipschitz.errors import InputError, first_line
 
@@ -17,14 +18,17 @@ if TYPE_CHECKING:
     from lipschitz.tensorflow import keras
 
 MODELS = Path("models")
-EXTENSION = ".keras"
 
 
 def with_extension(path: Path) -> Path:
     """The path of a file in the current format."""
     if not path.name:
         raise InputError(f"{path} is a folder: name a file")
-    return path if path.suffix == EXTENSION else path.with_name(path.name + EXTENSION)
+    return (
+        path
+        if path.suffix == keras_file.EXTENSION
+        else path.with_name(path.name + keras_file.EXTENSION)
+    )
 
 
 def path_to_save(stem: str) -> Path:
@@ -40,7 +44,7 @@ def find(stem: str) -> Path | None:
 
 def save(model: keras.Model, path: Path) -> None:
     """Write the model whole or not at all."""
-    with replacing(path, EXTENSION) as unfinished:
+    with replacing(path, keras_file.EXTENSION) as unfinished:
         model.save(unfinished)
 
 
@@ -51,42 +55,62 @@ def load(path: Path, build: Callable[[], keras.Model]) -> keras.Model:
     built network does.
     """
     expected = build()
-    if path.suffix != EXTENSION:
+    if path.suffix != keras_file.EXTENSION:
         _set_weights(expected, path)
+        _check_logits(expected, path)
         return expected
 
-    if not zipfile.is_zipfile(path):
-        raise InputError(f"{path} is damaged or not a Keras model: train it with --overwrite")
-
-    from lipschitz.tensorflow import keras
-
     try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras has no common class for what can be wrong in a file
-        raise InputError(f"{path} is not a Keras model: {first_line(error)}") from error
+        model = keras_file.load(path)
+    except ValueError as error:
+        raise InputError(
+            f"{path} is not a Keras model: {error}; place another, or train it with --overwrite"
+        ) from error
     shapes = (model.input_shape, model.output_shape)
     if shapes != (expected.input_shape, expected.output_shape):
         raise InputError(
             f"{path} maps {shapes[0]} to {shapes[1]}; this data set needs "
             f"{expected.input_shape} to {expected.output_shape}"
         )
+    _check_logits(model, path)
     return model
 
 
 def _set_weights(model: keras.Model, path: Path) -> None:
     """Take the weights of an HDF5 file of the old Keras, layer by layer in the file's order."""
-    try:
-        with h5py.File(path) as file:
-            layers = file["model_weights"]
-            weights = [
-                np.asarray(layers[layer][weight])
-                for layer in layers.attrs["layer_names"]
-                for weight in layers[layer].attrs["weight_names"]
-            ]
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path} is not an HDF5 model: {first_line(error)}") from error
-    found = [weight.shape for weight in weights]
     needed = [tuple(weight.shape) for weight in model.weights]
+    try:
+        with regular_file.opened(path, hdf5.LARGEST) as content:
+            hdf5.check(content)
+        with h5py.File(path) as file:
+            in_file = _in_order(file["model_weights"])
+            found = [weight.shape for weight in in_file]
+            weights = [np.asarray(weight) for weight in in_file] if found == needed else []
+    except Exception as error:  # h5py has no common class for what can be wrong in a file
+        raise InputError(f"{path} is not an HDF5 model: {first_line(error)}") from error
     if found != needed:
-        raise InputError(f"{path} holds another network: weights {found}, needed {needed}")
+        raise InputError(
+            f"{path} holds another network: weights {reprlib.repr(found)}, "
+            f"needed {reprlib.repr(needed)}"
+        )
     model.set_weights(weights)
+
+
+def _in_order(layers: h5py.Group) -> list[h5py.Dataset]:
+    return [
+        layers[layer][weight]
+        for layer in layers.attrs["layer_names"]
+        for weight in layers[layer].attrs["weight_names"]
+    ]
+
+
+def _check_logits(model: keras.Model, path: Path) -> None:
+    """Run a grey image through: what layers cannot compute, or what is no number, shows there."""
+    try:
+        logits = model(np.zeros((1, *model.input_shape[1:]), np.float32), training=False)
+    except Exception as error:  # Keras has no common class for what can be wrong in a layer
+        raise InputError(f"{path} cannot be used: {first_line(error)}") from error
+    if not np.isfinite(logits).all():
+        raise InputError(
+            f"{path} gives a grey image logits that are no finite numbers: train it again"
+        )

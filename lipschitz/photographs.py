@@ -17,12 +17,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from lipschitz import regular_file
 from lipschitz.dataset import one_hot, pixels_to_box
 from lipschitz.errors import InputError, first_line
+from lipschitz.lines import printable
 
 FOLDER = Path("../imagenetdata/imgs")
 FOLDER_VARIABLE = "CLEVER_IMAGENET"  # names another folder
 WITHOUT_BACKGROUND, WITH_BACKGROUND = 1000, 1001  # classes of ImageNet's networks
+LARGEST_FILE = 2**26  # bytes
 LARGEST_NUMBER = 1000  # of photographs in the data set
 FORMATS = ("JPEG", "PNG")
 GREY_OR_RGB = ("L", "RGB")
@@ -73,7 +76,7 @@ def load(folder: Path, size: int, num_labels: int, generator: random.Random) -> 
     Images that are neither grey nor RGB are dropped, and what is no photograph of a class is
     skipped with a line, before images are numbered.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # Path.is_dir raises where a name is too long
         raise InputError(
             f"{folder} not found: place photographs named CLASS.NUMBER.jpg there, "
             f"or name their folder in {FOLDER_VARIABLE}"
@@ -87,7 +90,8 @@ def load(folder: Path, size: int, num_labels: int, generator: random.Random) -> 
             + (f": {skipped[0]}" if skipped else "")
         )
     if skipped:
-        print(f"{folder}: {len(skipped)} files skipped, first {skipped[0]}", file=sys.stderr)
+        said = f"{folder}: {len(skipped)} files skipped, first {skipped[0]}"
+        print(printable(said), file=sys.stderr)
     return Photographs(Pixels(paths, size), one_hot(np.array(labels), num_labels))
 
 
@@ -143,7 +147,10 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as image:
+            with (
+                regular_file.opened(path, LARGEST_FILE) as file,
+                Image.open(file, formats=FORMATS) as image,
+            ):
                 yield image
     except Exception as error:  # Pillow has no common class for what can be wrong in a file
         raise ValueError(f"not a readable image: {first_line(error)}") from error

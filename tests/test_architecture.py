@@ -30,7 +30,21 @@ def test_files_of_names(tmp_path, monkeypatch, name, activation, stem):
 
 
 @pytest.mark.parametrize(
-    "name", ["nothing", "1,20,tanh", "3,0,tanh", "3,20", "3,20,../x", "3,2 0,t"]
+    "name",
+    [
+        *(
+            "nothing",
+            "1,20,tanh",
+            "3,0,tanh",
+            "3,20",
+            "3,20,../x",
+            "3,2 0,t",
+            "",
+            "../mnist",
+            "a\nb",
+        ),
+        *("3,20,$(x)", "3,20,a;b", "3,20,\0", "3,20,relu\n", "3,20," + "x" * 5000),
+    ],
 )
 def test_other_names_are_none(name):
     assert FAMILY.named(name) is None

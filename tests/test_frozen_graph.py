@@ -7,6 +7,7 @@ from lipschitz import frozen_graph
 from lipschitz.errors import InputError
 from lipschitz.preprocessing import centred, centred_bgr, centred_scaled, doubled
 from lipschitz.tensorflow import tf
+from tests.memory import peak_memory
 
 SIZE, CLASSES = 8, 5
 rng = np.random.default_rng(0)
@@ -222,3 +223,42 @@ def test_a_graph_with_variables_is_refused(tmp_path):
     (tmp_path / "checkpoint.pb").write_bytes(graph.as_graph_def().SerializeToString())
     with pytest.raises(InputError, match="is not frozen: w is a variable"):
         load(tmp_path / "checkpoint.pb", shape="")
+
+
+def constant(graph, name):
+    return next(node for node in graph.node if node.name == name).attr["value"].tensor
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"), [([2**30, 2**10], "more bytes than the file"), ([-3, 5], "negative size")]
+)
+def test_a_constant_of_absurd_size_is_refused_before_it_is_made(small, sizes, said):
+    graph = frozen_graph.read(small)
+    spoiled = constant(graph, "MatMul/b")
+    spoiled.ClearField("tensor_content")
+    spoiled.ClearField("tensor_shape")
+    spoiled.float_val[:] = [1]
+    for size in sizes:
+        spoiled.tensor_shape.dim.add(size=size)
+    small.write_bytes(graph.SerializeToString())
+    before = peak_memory()
+    with pytest.raises(InputError, match=f"cannot be used: .*{said}"):
+        load(small)
+    assert peak_memory() - before < 2**28
+
+
+def test_a_result_of_absurd_size_is_refused_before_it_is_made(tmp_path):
+    graph = tf.Graph()
+    with graph.as_default():
+        x = tf.compat.v1.placeholder(tf.float32, (None, SIZE, SIZE, 3), "input")
+        x = tf.reduce_mean(tf.tile(x, [1, 2**13, 2**13, 1]), (1, 2))
+        tf.matmul(x, WEIGHTS, name="logits")
+    (tmp_path / "large.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    with pytest.raises(InputError, match=r"Tile makes .* numbers"):
+        load(tmp_path / "large.pb", "logits:0", shape="")
+
+
+def test_logits_that_are_not_finite_are_refused(tmp_path):
+    write_graph(tmp_path / "nan.pb", "input:0", "logits:0", "prob:0", weights=WEIGHTS * np.nan)
+    with pytest.raises(InputError, match="no finite numbers"):
+        load(tmp_path / "nan.pb", "logits:0", shape="")

@@ -1,5 +1,7 @@
 """Files of ids: rows in, images and targets out."""
 
+import os
+
 import pytest
 
 from lipschitz.errors import InputError
@@ -50,6 +52,10 @@ def test_quotes_are_characters_like_others(tmp_path):
         ("", "ids.txt: "),
         ("id\ttarget\n", "--firstimg 0: .* has 0 rows"),
         ("\0\1\2\xff", "ids.txt"),
+        ("id\ttarget\n5\t1\t2\n", "line 2 has 3 columns, the first 2"),
+        ("id\ttarget\n\n5\n", "line 3: target '' is not a number"),
+        ("id\ttarget\n\xd9\xa1\t1\n", "line 2: id '١' is not a number"),
+        ("id\ttarget\n5\t" + "9" * 5000, "line 2: target '9999"),
     ],
 )
 def test_what_cannot_be_used_is_said(tmp_path, content, message):
@@ -62,3 +68,18 @@ def test_what_cannot_be_used_is_said(tmp_path, content, message):
 def test_a_file_that_is_not_there_is_said(tmp_path):
     with pytest.raises(InputError, match=r"nowhere.txt: No such file"):
         read(tmp_path / "nowhere.txt", 0, 1, with_targets=True)
+
+
+def test_what_is_no_regular_file_of_ids_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="no regular file"):
+        read(tmp_path / "pipe", 0, 1, with_targets=True)
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(InputError, match="1099511627776 B, more than"):
+        read(tmp_path / "large", 0, 1, with_targets=True)
+
+
+def test_files_of_other_systems_are_read(tmp_path):
+    (tmp_path / "ids.txt").write_bytes(b"\xef\xbb\xbfid\ttarget\r\n5\t1\r\n")
+    assert read(tmp_path / "ids.txt", 0, 1, with_targets=True) == [Named(5, [1])]

@@ -1,5 +1,8 @@
 """The classifiers of keras.applications: preprocessing, weights, what is refused."""
 
+import zipfile
+
+import h5py
 import numpy as np
 import pytest
 
@@ -101,7 +104,12 @@ def test_an_unknown_name_is_answered_with_names_to_choose_from(name, said):
 def test_weights_that_do_not_fit_are_refused_in_one_line(mobilenet, tmp_path):
     headless = keras.applications.MobileNet(weights=None, include_top=False)
     headless.save_weights(tmp_path / "headless.weights.h5")
-    for name in ("text.h5", "text.weights.h5", "text.keras", "text.bin"):
+    with h5py.File(tmp_path / "elsewhere.weights.h5", "w") as file:
+        file["layers"] = h5py.ExternalLink("headless.weights.h5", "layers")
+    with zipfile.ZipFile(tmp_path / "evil.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+        archive.writestr("../evil", "")
+    for name in ("text.h5", "text.weights.h5", "text.keras", "text.weights.json", "text.bin"):
         (tmp_path / name).write_bytes(b"no weights")
     damaged = tmp_path / "damaged.weights.h5"
     damaged.write_bytes(mobilenet[1].read_bytes()[:5000])

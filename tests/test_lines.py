@@ -1,6 +1,6 @@
 """Printed lines are read back as they were written."""
 
-from lipschitz.lines import line, read
+from lipschitz.lines import line, printable, read
 
 
 def test_what_was_written_is_read():
@@ -22,3 +22,11 @@ def test_a_list_is_one_value():
         "info": "['least', 'top2']",
         "no": "1",
     }
+
+
+def test_what_a_terminal_would_obey_is_escaped():
+    assert printable("a\nb\x1b[2J\u2028\udc80é") == "a\\nb\\x1b[2J\\u2028\\udc80é"
+
+
+def test_a_line_without_fields_is_read_at_once():
+    assert read("a" * 60_000) == {}

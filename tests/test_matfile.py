@@ -1,14 +1,19 @@
 """Names, folders and contents of .mat files."""
 
+import io
+import os
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.io import loadmat
+from scipy.io import loadmat, savemat
 
-from lipschitz import matfile
+from lipschitz import matfile, matlab_format
 from lipschitz.matfile import FormatError, Name
 from tests.conftest import GOLDEN
+from tests.memory import peak_memory
 
 NAME = "1024_50_0_7_6_least_relu_order1.mat"
 FILE = GOLDEN / "l2" / "mnist_normal" / NAME
@@ -29,7 +34,19 @@ def test_names_are_read_as_they_are_written(text, name):
     assert str(name) == text
 
 
-@pytest.mark.parametrize("text", ["results.mat", "1_2_3.mat", NAME + ".tmp", "x" + NAME])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "results.mat",
+        "1_2_3.mat",
+        NAME + ".tmp",
+        "x" + NAME,
+        NAME.replace("1024", "9" * 5000),
+        NAME.replace("1024", "١"),
+        NAME.replace("relu", "re\nlu"),
+        NAME.replace("least", "$(least)"),
+    ],
+)
 def test_other_names_are_refused(text):
     with pytest.raises(FormatError):
         Name.parse(text)
@@ -118,6 +135,15 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
         {"g_x0": np.array([1.0, 2.0])},
         {"g_x0": "text"},
         {"id": np.inf},
+        {"id": -1},
+        {"true_label": 1.5},
+        {"target_label": 1e300},
+        {"g_x0": 0},
+        {"g_x0": 1 + 1j},
+        {"G2_max": np.array(["a"], object)},
+        {"info": "../least"},
+        {"info": "least\n[STATS][L0] info = least, least_clever_L2 = 9"},
+        {"args": {"dataset": "mnist", "model_name": "normal\x1b[2J"}},
     ],
 )
 def test_contents_are_checked(tmp_path, spoil):
@@ -131,4 +157,90 @@ def test_contents_are_checked(tmp_path, spoil):
 def test_a_truncated_file_is_a_format_error(tmp_path, length):
     (tmp_path / NAME).write_bytes(FILE.read_bytes()[:length])
     with pytest.raises(FormatError):
+        matfile.load(tmp_path / NAME)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize(
+    "value", [1.5, 1 + 2j, "text", "", [], np.zeros((2, 0, 3)), {"a": {"b": "c"}}, [["a", 3]]]
+)
+def test_what_scipy_writes_passes_the_check_unchanged(tmp_path, value, compressed):
+    savemat(tmp_path / "x.mat", {"x": value}, do_compression=compressed)
+    content = (tmp_path / "x.mat").read_bytes()
+    found = loadmat(io.BytesIO(matlab_format.uncompressed(content)))["x"]
+    np.testing.assert_equal(found, loadmat(tmp_path / "x.mat")["x"])
+
+
+def array(array_class, dimensions, *members, flags=0):
+    """An array of MATLAB 5, big-endian, of these dimensions and elements."""
+    packed = np.array(dimensions, ">i4").tobytes()
+    body = b"".join(
+        element(*each)
+        for each in [(6, bytes([0, 0, flags, array_class, 0, 0, 0, 0])), (5, packed), (1, b"x")]
+    )
+    return struct.pack(">II", 14, len(body + b"".join(members))) + body + b"".join(members)
+
+
+def element(kind, data):
+    return struct.pack(">II", kind, len(data)) + data + bytes(-len(data) % 8)
+
+
+HEADER = b"MATLAB 5.0".ljust(124) + b"\1\0MI"
+NUMBER = element(9, struct.pack(">d", 1.5))
+FIELDS = element(5, struct.pack(">i", 2)) + element(1, b"a\0b\0")
+
+
+def nested(depth):
+    return array(1, (1, 1), nested(depth - 1)) if depth else array(6, (1, 1), NUMBER)
+
+
+def test_a_file_of_a_big_endian_machine_is_read():
+    content = matlab_format.uncompressed(HEADER + array(6, (1, 1), NUMBER))
+    assert loadmat(io.BytesIO(content))["x"].item() == 1.5
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"x" * 128 + array(6, (1, 1), NUMBER), "no header"),
+        (HEADER + element(9, bytes(8)), "of type 9 stands where an array should"),
+        (HEADER + array(6, (9, 1), NUMBER), "of 9 numbers has 8 B"),
+        (HEADER + array(6, (1, 1), NUMBER, flags=8), "cut off"),  # complex, one part there
+        (HEADER + array(6, (2**31 - 1, 0), element(9, b"")), "absurd dimensions"),
+        (HEADER + array(6, (-1, -1), NUMBER), "absurd dimensions"),
+        (HEADER + array(6, (1,) * 33, NUMBER), "lacks its dimensions"),
+        (HEADER + array(4, (1, 2**25), element(16, b"")), "has 0 B"),
+        (HEADER + array(1, (5000, 5000), nested(0)), "cut off"),
+        (HEADER + array(2, (2**20, 1), FIELDS, nested(0)), "cut off"),
+        (HEADER + array(2, (1, 1), element(5, bytes(4)), element(1, b"")), "names of 0 B"),
+        (HEADER + nested(20), "more than 8 deep"),
+        (HEADER + struct.pack(">II", 14, 2**31) + bytes(99), "declares 2147483648 B"),
+        (HEADER + element(15, zlib.compress(bytes(2**27))), "more than 67108864 B"),
+        (HEADER + element(15, zlib.compress(nested(0))[:-9]), "cut off"),
+        *((HEADER + array(kind, (1, 1), NUMBER), f"class {kind}") for kind in (0, 3, 5, 16, 17)),
+    ],
+)
+def test_sizes_and_classes_are_checked_before_scipy_makes_arrays(monkeypatch, content, said):
+    before = peak_memory()
+    with pytest.raises(ValueError, match=said):
+        matlab_format.uncompressed(content)
+    assert peak_memory() - before < 3 * matlab_format.LARGEST
+
+
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / NAME)
+    (tmp_path / "folder" / NAME).mkdir(parents=True)
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link" / NAME).symlink_to("nowhere")
+    (tmp_path / "device").mkdir()
+    (tmp_path / "device" / NAME).symlink_to("/dev/zero")
+    for path in tmp_path.rglob(NAME):
+        with pytest.raises(FormatError, match=r"no regular file|No such file"):
+            matfile.load(path)
+
+
+def test_a_file_of_absurd_size_is_refused_unread(tmp_path):
+    with (tmp_path / NAME).open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(FormatError, match="1099511627776 B, more than"):
         matfile.load(tmp_path / NAME)

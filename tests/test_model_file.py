@@ -1,7 +1,10 @@
 """Networks on disk, in the current Keras format and in that of 2018."""
 
+import json
+import os
 import subprocess
 import sys
+import zipfile
 
 import h5py
 import numpy as np
@@ -11,7 +14,9 @@ from lipschitz import model_file
 from lipschitz.activations import ACTIVATIONS
 from lipschitz.errors import InputError
 from lipschitz.networks import seven_layer, two_layer
+from lipschitz.tensorflow import keras
 from tests.conftest import ROOT
+from tests.memory import peak_memory
 
 X = np.random.default_rng(0).uniform(-0.5, 0.5, (5, 28, 28, 1)).astype(np.float32)
 
@@ -111,3 +116,141 @@ def test_names_import_without_tensorflow():
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "False"
+
+
+def refused(path, said):
+    with pytest.raises(InputError, match=said) as error:
+        model_file.load(path, build_two_layer)
+    assert "\n" not in str(error.value)
+
+
+def rewrite(path, change):
+    """Save the network with its config, weights and other members changed."""
+    model_file.save(build_two_layer(), path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(members["config.json"])
+    change(config, members)
+    members.setdefault("config.json", b"")
+    if members["config.json"]:
+        members["config.json"] = json.dumps(config).encode()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def dense(config):
+    """The last layer."""
+    return config["config"]["layers"][-1]
+
+
+def test_a_model_that_carries_code_is_not_run(tmp_path):
+    canary = tmp_path / "canary"
+    images = keras.Input((28, 28, 1))
+    code = f"lambda x: (open({str(canary)!r}, 'w'), x)[1]"
+    x = keras.layers.Lambda(eval(code))(images)  # noqa: S307 -- the attack itself
+    keras.Model(images, keras.layers.Dense(10)(keras.layers.Flatten()(x))).save(
+        tmp_path / "net.keras"
+    )
+    canary.unlink(missing_ok=True)
+    refused(tmp_path / "net.keras", "keras.layers.Lambda")
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize(
+    "activation",
+    [
+        {"module": "os", "class_name": "function", "config": "system"},
+        {"module": "builtins", "class_name": "function", "config": "eval"},
+        {"module": "os", "class_name": "system", "config": {"command": "touch canary"}},
+        {"module": "subprocess", "class_name": "Popen", "config": {"args": "touch canary"}},
+        {
+            "module": "keras.utils",
+            "class_name": "get_file",
+            "config": {"fname": "canary", "origin": "file:///etc/hostname"},
+        },
+        {"module": "keras.utils", "class_name": "function", "config": "get_file"},
+        {"module": "keras.src.saving.saving_api", "class_name": "load_model", "config": {}},
+        {"module": "keras.src.ops.operation", "class_name": "KerasSaveable", "config": {}},
+        {"module": "keras.layers", "class_name": "TFSMLayer", "config": {"filepath": "canary"}},
+        {"class_name": "__lambda__", "config": {"value": "touch canary"}},
+        {"class_name": "__typespec__", "config": []},
+        {"class_name": "__numpy__", "config": {"value": [0], "dtype": "V999999999"}},
+        {"class_name": ["Dense"], "module": "keras.layers", "config": {}},
+    ],
+)
+def test_a_model_that_names_what_is_no_layer_is_not_run(tmp_path, monkeypatch, activation):
+    monkeypatch.chdir(tmp_path)
+    rewrite(
+        tmp_path / "net.keras",
+        lambda config, _: dense(config)["config"].update(
+            activation=activation | {"registered_name": None}
+        ),
+    )
+    refused(tmp_path / "net.keras", "is not a Keras model: it names .* none of Keras's layers")
+    assert [path.name for path in tmp_path.iterdir()] == ["net.keras"]
+
+
+def compute_on_reading(config, _):
+    node = {"args": [[1.0]], "kwargs": {}}
+    config["config"]["layers"].append(
+        {
+            "module": "keras.src.ops.numpy",
+            "class_name": "BroadcastTo",
+            "config": {"shape": [2**20, 2**20]},
+            "name": "ones",
+            "registered_name": "BroadcastTo",
+            "inbound_nodes": [node],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda config, _: dense(config)["config"].update(units=2**62), "its units is 4.61e"),
+        (lambda config, _: dense(config)["config"].update(units=2**20), "need 43.* B of weights"),
+        (compute_on_reading, "its ones takes no other layer's output"),
+        (lambda _, members: members.update({"../evil": b""}), "it holds '../evil' beside"),
+        (lambda _, members: members.pop("model.weights.h5"), "it holds no model.weights.h5"),
+        (lambda _, members: members.update({"config.json": b""}), "Expecting value"),
+        (lambda _, members: members.update({"model.weights.h5": bytes(2**26)}), "unpacks from"),
+        (lambda _, members: members.update({"model.weights.h5": os.urandom(2**22)}), "signature"),
+    ],
+)
+def test_a_model_of_absurd_sizes_is_refused_before_it_is_built(tmp_path, change, said):
+    before = peak_memory()
+    rewrite(tmp_path / "net.keras", change)
+    refused(tmp_path / "net.keras", said)
+    assert peak_memory() - before < 2**29
+
+
+def test_a_model_of_stock_layers_of_any_shape_loads(tmp_path):
+    images = keras.Input((28, 28, 1))
+    inner = keras.Sequential([keras.layers.Conv2D(2, 3, activation="gelu"), keras.layers.ReLU(6)])
+    inner.build((None, 28, 28, 1))
+    inner.compile("adam", keras.losses.CategoricalCrossentropy(from_logits=True), ["accuracy"])
+    x = keras.ops.clip(inner(images)[..., ::-1] * 2.0, -1, 1)
+    x = keras.layers.Add()([keras.layers.BatchNormalization()(x), x])
+    x = keras.layers.Dropout(0.5, seed=2**31)(keras.layers.GlobalAveragePooling2D()(x))
+    model = keras.Model(images, keras.layers.Dense(10, kernel_regularizer="l2")(x))
+    model.compile(keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 10**8)), "mse")
+    model.save(tmp_path / "net.keras")
+    np.testing.assert_array_equal(
+        model_file.load(tmp_path / "net.keras", lambda: model)(X), model(X)
+    )
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    weights = [np.full(shape, np.nan) for shape in ((784, 1024), 1024, (1024, 10), 10)]
+    write_hdf5(tmp_path / "mnist_2layer", weights)
+    refused(tmp_path / "mnist_2layer", "no finite numbers")
+    rewrite(tmp_path / "net.keras", lambda config, members: None)
+
+
+@pytest.mark.parametrize("name", ["pipe", "folder", "nowhere"])
+@pytest.mark.parametrize("extension", ["", ".keras"])
+def test_what_is_no_regular_file_is_refused(tmp_path, name, extension):
+    os.mkfifo(tmp_path / f"pipe{extension}")
+    (tmp_path / f"folder{extension}").mkdir()
+    refused(tmp_path / (name + extension), "no regular file|No such file")

@@ -1,5 +1,6 @@
 """Photographs: which are taken, in which order, and how their pixels reach the box."""
 
+import os
 import random
 import warnings
 
@@ -159,6 +160,21 @@ def test_images_of_absurd_size_are_refused(folder, monkeypatch, capsys):
         assert "3 files skipped" in capsys.readouterr().err
         with pytest.raises(InputError, match="exceeds limit"):
             photographs.decode(folder / "2.2.png", 16)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "$(touch evil)", "a\nb", "/dev/null"])
+def test_a_folder_that_cannot_be_is_answered_in_words(monkeypatch, tmp_path, name):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLEVER_IMAGENET", name)
+    with pytest.raises(InputError, match="not found: place photographs"):
+        load(photographs.folder())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_regular_file_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "1.1.jpg")
+    with pytest.raises(InputError, match="no regular file"):
+        photographs.decode(tmp_path / "1.1.jpg", 16)
 
 
 def test_the_photographs_are_known_by_their_environment_variable(monkeypatch, tmp_path):

@@ -212,7 +212,8 @@ def test_pickles_hold_the_bounds(tmp_path, process):
     names = {f"pickle_mnist_normal_{k}_norm{p}" for k in ("least", "random", "top2") for p in "12i"}
     assert {path.name for path in tmp_path.glob("pickle_*")} == names
     assert set(lines(done.stdout, "saved")) == {f"saved {name}" for name in names}
-    bounds = pd.read_pickle(tmp_path / "pickle_mnist_normal_least_norm2")
+    # written a line above
+    bounds = pd.read_pickle(tmp_path / "pickle_mnist_normal_least_norm2")  # noqa: S301
     theirs = rows_of_2018("mnist normal", "least", "2")
     assert bounds["id"].tolist() == [0, 1]
     assert bounds["g_x0"].tolist() == theirs["g_x0"].tolist()
@@ -242,6 +243,11 @@ def test_a_log_of_something_else_is_named_and_skipped(tmp_path, process):
         (lambda text: text.replace("pVal = 0.5, ", ""), 0, "line 4: it lacks pVal"),
         (lambda text: text.replace("[Filename]", "[File"), 0, "no [Filename] line before it"),
         (lambda text: text.replace("_order1.mat", ".mat"), 0, "its name is not NSAMP"),
+        (lambda text: text.replace("= least", "= le\x1b[2Jast"), 0, r"its info is 'le\x1b[2Jast'"),
+        (lambda text: text.replace("id = 0", "id = " + "9" * 5000), 0, "its id is '9999"),
+        (lambda text: text.replace("pVal = 0.5", "pVal = nan"), 0, "its pVal is not a number"),
+        (lambda text: text.replace("norm = i", "norm = ../i"), 2, "its bnd_norm is '../i'"),
+        (lambda text: text.replace("bnd_norm = i, ", "x" * 10**6), 2, "line 6: the line is cut"),
     ],
 )
 def test_a_damaged_line_is_no_bound(tmp_path, damage, left, message):
@@ -252,6 +258,14 @@ def test_a_damaged_line_is_no_bound(tmp_path, damage, left, message):
     assert len(bounds) == left
     assert len(problems) == 3 - left
     assert message in problems[0]
+
+
+def test_what_a_terminal_would_obey_is_escaped(tmp_path, process):
+    write(tmp_path / "a.log", block("lipschitz_mat/mnist_nor\x1b[2Jmal", 1.0))
+    done = process("a.log")
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout
+    assert r"mnist nor\x1b[2Jmal" in done.stdout
 
 
 def test_a_damaged_line_is_named_and_the_rest_is_averaged(tmp_path, process):

@@ -114,6 +114,33 @@ def test_a_batch_that_cannot_be_used_is_named(by_hand, content, reason):
         setup_cifar.read("test_batch.bin")
 
 
+@pytest.mark.parametrize("checksums", [b"\xff\0", bytes(2**17), None])
+def test_checksums_that_are_none_of_ours_verify_nothing(by_hand, capsys, checksums):
+    if checksums is None:
+        (by_hand / "SHA256SUMS").mkdir()
+    else:
+        (by_hand / "SHA256SUMS").write_bytes(checksums)
+    setup_cifar.read("test_batch.bin")
+    assert "not known to be the published content" in capsys.readouterr().err
+
+
+def test_what_is_no_regular_file_is_refused(by_hand):
+    (by_hand / "test_batch.bin").unlink()
+    os.mkfifo(by_hand / "test_batch.bin")
+    with pytest.raises(InputError, match="no regular file; remove it"):
+        setup_cifar.read("test_batch.bin")
+
+
+@pytest.mark.parametrize("folder", ["x" * 5000, "$(touch evil)", "/dev/null"])
+def test_a_data_folder_that_cannot_be_is_answered_in_words(monkeypatch, tmp_path, folder):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(setup_cifar, "MIRRORS", ())
+    monkeypatch.setenv("CLEVER_DATA", folder)
+    with pytest.raises(InputError, match="could not be downloaded"):
+        setup_cifar.read("test_batch.bin")
+    assert not (tmp_path / "evil").exists()
+
+
 @pytest.fixture(scope="session")
 def real_batches(tmp_path_factory):
     """The supplied images, laid out by their own tool."""

@@ -1,5 +1,7 @@
 """ImageNet's networks by name, each from a graph with its tensors; the archive; the command."""
 
+import gzip
+import hashlib
 import io
 import json
 import os
@@ -19,6 +21,7 @@ from lipschitz.errors import InputError
 from lipschitz.tensorflow import tf
 from setup_imagenet import ENTRIES, AddModel
 from tests.conftest import ROOT, SHARED, run
+from tests.memory import peak_memory
 from tests.test_frozen_graph import write_graph
 
 WEIGHTS = {
@@ -256,10 +259,14 @@ def test_the_archive_is_fetched_and_only_what_is_expected_is_unpacked(server, he
         ("graphs/three.pb", bytes(1001)),
         ("graphs/evil.py", b"import os"),
         ("../evil.pb", b"3"),
+        ("/three.pb", (tarfile.LNKTYPE, "/etc/passwd")),
+        ("three.pb", (tarfile.FIFOTYPE, "")),
+        ("three.pb", (tarfile.CHRTYPE, "")),
     ]
     write_archive(here / "served" / "graphs.tar.gz", members)
     setup_imagenet.fetch()
     files = {path.name: path.read_bytes() for path in setup_imagenet.MODELS.iterdir()}
+    assert files.pop("SHA256SUMS").endswith(b"  graphs.tar.gz\n")
     assert files == {"one.pb": b"placed by hand", "two.pb": b"2", "labels.txt": b"0:background\n"}
     assert not (setup_imagenet.MODELS / "two.pb").is_symlink()
     assert sorted(os.listdir(here)) == ["served", "tmp"]
@@ -281,3 +288,93 @@ def test_an_archive_that_is_gone_is_answered_with_the_files_to_place(
         setup_imagenet.fetch()
     assert f"Place frozen_vgg_16.pb in {here / 'tmp' / 'imagenet'}" in str(error.value)
     assert os.listdir(setup_imagenet.MODELS) == []
+
+
+@pytest.fixture
+def archive(server, here, monkeypatch):
+    """The one archive that there is, of one graph, on a server."""
+    entry = replace(ENTRIES["vgg_16"], url=f"{server}/graphs.tar.gz")
+    monkeypatch.setattr(setup_imagenet, "ENTRIES", {"vgg_16": entry})
+    write_archive(here / "served" / "graphs.tar.gz", [("frozen_vgg_16.pb", b"1")])
+    return here / "served" / "graphs.tar.gz"
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_an_archive_without_a_hash_is_taken_on_trust_once(archive, command, capsys):
+    first = sha256(archive)
+    command()
+    assert f"SHA-256 {first}, not verified, taken on trust" in capsys.readouterr().err
+    graph = setup_imagenet.MODELS / "frozen_vgg_16.pb"
+    graph.unlink()
+    command()
+    assert capsys.readouterr().err == ""
+    graph.unlink()
+    write_archive(archive, [("frozen_vgg_16.pb", b"another")])
+    with pytest.raises(InputError, match=f"an earlier download had {first}"):
+        command()
+    assert not graph.exists()
+    command("--sha256", sha256(archive).upper())
+    assert graph.read_bytes() == b"another"
+    assert (setup_imagenet.MODELS / "SHA256SUMS").read_text().startswith(sha256(archive))
+
+
+def test_an_archive_of_another_hash_is_not_unpacked(archive, command):
+    with pytest.raises(InputError, match="not that of --sha256"):
+        command("--sha256", "0" * 64)
+    assert os.listdir(setup_imagenet.MODELS) == []
+    with pytest.raises(InputError, match="give 64 hexadecimal digits"):
+        command("--sha256", "$(touch evil)")
+
+
+def test_hashes_that_are_none_are_named(archive, command):
+    setup_imagenet.MODELS.mkdir(parents=True)
+    (setup_imagenet.MODELS / "SHA256SUMS").write_bytes(b"\xff")
+    with pytest.raises(InputError, match=r"SHA256SUMS: .*; remove it"):
+        command()
+
+
+def bomb(kind, size):
+    """A gzipped tar whose one header declares `size` bytes, which are zeros."""
+    member = tarfile.TarInfo("labels.txt")
+    member.type, member.size = kind, size
+    return gzip.compress(member.tobuf(tarfile.GNU_FORMAT) + bytes(min(size, 2**25)))
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE])
+def test_an_archive_whose_names_would_fill_the_memory_is_refused(archive, command, kind):
+    archive.write_bytes(bomb(kind, 2**25))
+    before = peak_memory()
+    with pytest.raises(InputError, match=r"Place frozen_vgg_16\.pb in"):
+        command()
+    assert peak_memory() - before < 2**26
+
+
+def test_an_archive_that_unpacks_to_an_absurd_size_is_refused(archive, command):
+    archive.write_bytes(bomb(tarfile.REGTYPE, 2**34))
+    with pytest.raises(InputError, match="unpacks to more than 8589934592 B"):
+        command()
+
+
+def test_only_addresses_of_the_network_are_downloaded(archive, command, here):
+    setup_imagenet.ENTRIES["vgg_16"] = replace(ENTRIES["vgg_16"], url=archive.as_uri())
+    with pytest.raises(InputError, match="no address of https or http"):
+        command()
+
+
+def test_a_name_of_a_network_leads_nowhere_else():
+    for name in ("../../etc/passwd", "vgg_16/../x", "$(touch evil)", "a\nb", "", "keras:../x"):
+        with pytest.raises(InputError):
+            setup_imagenet.network(name)
+
+
+def test_what_labels_say_does_not_reach_the_terminal():
+    labels = setup_imagenet.MODELS / "labels.txt"
+    place("vgg_16")
+    labels.write_text("0:\x1b[2Jnothing\n")
+    assert setup_imagenet.label_names("vgg_16") == {0: "\\x1b[2Jnothing"}
+    labels.write_text("9" * 5000 + ":much\n")
+    with pytest.raises(InputError, match="not N:name"):
+        setup_imagenet.label_names("vgg_16")

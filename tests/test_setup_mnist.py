@@ -107,3 +107,18 @@ def test_the_command_checks_all_four(tmp_path, mnist_data):
     spoiled = run("setup_mnist.py", cwd=tmp_path)
     assert spoiled.returncode == 2
     assert "t10k-labels-idx1-ubyte.gz" in spoiled.stderr
+
+
+def test_what_is_no_regular_file_is_refused(data):
+    os.mkfifo(data / FILE.name)
+    with pytest.raises(InputError, match="no regular file; remove it"):
+        setup_mnist.read(FILE)
+
+
+@pytest.mark.parametrize("folder", ["x" * 5000, "$(touch evil)", "a\nb", "/dev/null"])
+def test_a_data_folder_that_cannot_be_is_answered_in_words(mirrors, monkeypatch, tmp_path, folder):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLEVER_DATA", folder)
+    with pytest.raises(InputError, match="could not be downloaded"):
+        setup_mnist.read(FILE)
+    assert not (tmp_path / "evil").exists()

@@ -1,0 +1,40 @@
+"""Files that others wrote are opened so: regular ones alone, of bounded size, and without waiting.
+
+A pipe would be waited for, a device has no end, and a file of absurd size fills the memory.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def opened(path: Path, largest: int) -> Iterator[BinaryIO]:
+    """The file, of at most `largest` bytes. Raises ValueError where it is none; it says why."""
+    try:
+        # closed by the `with` below: what is raised in its block is not of opening
+        file = open(path, "rb", opener=_regular)  # noqa: SIM115
+    except OSError as error:
+        raise ValueError(error.strerror or str(error)) from error
+    with file:
+        size = os.fstat(file.fileno()).st_size
+        if size > largest:
+            raise ValueError(f"it has {size} B, more than {largest} B")
+        yield file
+
+
+def read(path: Path, largest: int) -> bytes:
+    """What the file holds. Raises ValueError as `opened` does."""
+    with opened(path, largest) as file:
+        return file.read(largest)
+
+
+def _regular(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise ValueError("it is no regular file")

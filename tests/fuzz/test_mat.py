@@ -1,0 +1,97 @@
+"""Files of maxima that are spoiled: a FormatError, or a record that can be scored."""
+
+import contextlib
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.io import loadmat, savemat
+
+from lipschitz import matfile
+from tests.conftest import GOLDEN
+from tests.fuzz.cases import cases, loaded, spoiled
+
+FIRST = GOLDEN / "l2" / "mnist_normal" / "1024_50_0_7_6_least_relu_order1.mat"
+SECOND = GOLDEN / "order2" / "mnist_normal" / "100_20_0_7_6_least_tanh_order2.mat"
+
+
+def contents(path):
+    return {key: value for key, value in loadmat(path).items() if not key.startswith("__")}
+
+
+def written(values, compressed):
+    file = io.BytesIO()
+    savemat(file, values, do_compression=compressed)
+    return file.getvalue()
+
+
+SEEDS = [
+    *(path.read_bytes() for path in (FIRST, SECOND)),
+    *(written(contents(path), True) for path in (FIRST, SECOND)),
+]
+
+
+def load(folder, name, content, slope=False):
+    """Read it; what is read is sane, what is refused is said in one line."""
+    (folder / name).write_bytes(content)
+    record = loaded(matfile.load, folder / name, slope, refusal=matfile.FormatError)
+    if record is None:
+        return
+    assert record.g_x0 > 0
+    assert record.name.info.isprintable()
+    for maxima in record.maxima.values():
+        assert maxima.dtype == np.float64
+        assert np.isfinite(maxima).all()
+        assert (maxima >= 0).all()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("mnist_normal")
+
+
+@cases
+@given(content=spoiled(SEEDS), path=st.sampled_from([FIRST, SECOND]), slope=st.booleans())
+def test_spoiled_bytes(folder, content, path, slope):
+    load(folder, path.name, content, slope)
+
+
+ODD = st.one_of(
+    st.none(),
+    st.integers(-(2**70), 2**70),
+    st.floats(),
+    st.complex_numbers(),
+    st.text(max_size=9),
+    st.binary(max_size=9),
+    st.lists(st.floats(), max_size=4),
+    st.lists(st.text(max_size=3), max_size=3),
+    st.just({"dataset": "../..", "model_name": "a\nb"}),
+    st.just(np.zeros((2, 0, 3))),
+    st.just(np.array([[1, "a"], [None, {"a": 1}]], object)),
+)
+
+
+@cases
+@given(
+    path=st.sampled_from([FIRST, SECOND]),
+    odd=st.dictionaries(st.sampled_from([*contents(FIRST), *contents(SECOND)]), ODD, min_size=1),
+    compressed=st.booleans(),
+)
+def test_odd_values_under_the_right_keys(folder, path, odd, compressed):
+    content = None
+    with contextlib.suppress(Exception):  # of what scipy does not write
+        content = written(contents(path) | odd, compressed)
+    if content is not None:
+        load(folder, path.name, content)
+
+
+@cases
+@given(st.one_of(st.text(), st.from_regex(matfile.NAME), st.from_regex(r"\A[\d_]+_order\d")))
+def test_names(name):
+    try:
+        found = matfile.Name.parse(name)
+    except matfile.FormatError:
+        return
+    assert matfile.Name.parse(str(found)) == found
