@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 
-from lipschitz.interruption import Interrupted, raise_interrupted
+from lipschitz.interruption import Interrupted, let_end, raise_interrupted
 from lipschitz.lines import printable
 
 LONGEST = 500  # characters of what a library said: some quote whole files
@@ -52,6 +52,7 @@ def run(main: Callable[[], int | None]) -> None:
         what = error.strerror or first_line(error)
         code = _say(f"{error.filename or 'cannot go on'}: {what}", 1)
     _let_go_of_output()
+    let_end()
     sys.exit(code)
 
 

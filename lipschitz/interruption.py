@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from types import FrameType
 
 WORDS = {
@@ -41,7 +42,12 @@ def raise_interrupted() -> None:
     _answer(_raise)
 
 
-def _answer(handler: signal.Handlers | object) -> None:
+def let_end() -> None:
+    """From here on a signal ends the process without a word: nothing is left to lose."""
+    _answer(signal.SIG_DFL)
+
+
+def _answer(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
     for number in WORDS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a job in the background
             signal.signal(number, handler)

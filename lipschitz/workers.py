@@ -1,5 +1,6 @@
 """Processes that draw batches ahead of the accelerator, in a ring of shared memory."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -174,7 +175,8 @@ class Workers(AbstractContextManager):
                 f"{how}, the {self._deaths[worker]}th in a row: is there memory for them? "
                 "Try fewer --nthreads or a smaller --batch_size"
             )
-        tqdm.write(f"{how}: another draws its samples again", file=sys.stderr)
+        with contextlib.suppress(OSError):  # a terminal that was closed does not end the run
+            tqdm.write(f"{how}: another draws its samples again", file=sys.stderr)
         self._connections[worker].close()
         self._connections[worker], self._processes[worker] = self._new_worker()
         try:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import process_log
-from lipschitz import errors
+from lipschitz import errors, interruption
 from lipschitz.lines import line, read
 from tests.conftest import EXPECTED, GOLDEN, lines, run
 
@@ -25,6 +25,7 @@ def process(tmp_path, monkeypatch, capsys):
     def call(*args):
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", ["process_log.py", *map(str, args)])
+        monkeypatch.setattr(interruption, "_answer", lambda handler: None)  # pytest's own stay
         with pytest.raises(SystemExit) as ended:
             errors.run(process_log.main)
         return subprocess.CompletedProcess(args, ended.value.code, *capsys.readouterr())
