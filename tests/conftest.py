@@ -1,6 +1,7 @@
 """What the tests share: running the commands, a trained network, the files of 2018."""
 
 import http.server
+import importlib
 import json
 import os
 import shutil
@@ -11,6 +12,8 @@ import threading
 from pathlib import Path
 
 import pytest
+
+from lipschitz import errors, interruption
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests" / "data" / "golden"
@@ -28,6 +31,25 @@ def run(script, *args, cwd, **environment):
         text=True,
         timeout=900,
     )
+
+
+@pytest.fixture
+def run_here(monkeypatch, capsys):
+    """A function like `run`, in this process: a command starts in no time, its libraries loaded."""
+
+    def call(script, *args, cwd, **environment):
+        module = importlib.import_module(Path(script).stem)
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", [script, *map(str, args)])
+        monkeypatch.setattr(interruption, "_answer", lambda handler: None)  # pytest's own stay
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            errors.run(module.main)
+        return subprocess.CompletedProcess(args, ended.value.code, *capsys.readouterr())
+
+    return call
 
 
 def lines(output, start):

@@ -15,14 +15,21 @@ from tests.conftest import lines, run
 COMMAND = "collect_gradients.py"
 
 
-def collect(workplace, arguments):
-    return run(COMMAND, *arguments.split(), cwd=workplace)
+@pytest.fixture
+def collect(run_here):
+    """A function that runs the command in a folder."""
+
+    def call(folder, arguments):
+        return run_here(COMMAND, *arguments.split(), cwd=folder)
+
+    return call
 
 
 @pytest.fixture(scope="module")
 def done(digits_folder):
-    """One run of two images."""
-    return collect(digits_folder, "--data digits -m 2-layer --numimg 2 -i 4 --saved out")
+    """One run of two images, from the shell."""
+    arguments = "--data digits -m 2-layer --numimg 2 -i 4 --saved out"
+    return run(COMMAND, *arguments.split(), cwd=digits_folder)
 
 
 def test_lines(done):
@@ -97,7 +104,7 @@ def test_a_trained_model_is_kept(digits_folder):
     assert again.stdout.startswith("kept models/digits_2layer.keras")
 
 
-def test_other_settings_go_to_their_own_folder(workplace):
+def test_other_settings_go_to_their_own_folder(workplace, collect):
     done = collect(
         workplace, "-d digits -m 2-layer -i 2 -N 100 -b 64 --radius 0.5 --seed 3 --target_type 1"
     )
@@ -108,13 +115,13 @@ def test_other_settings_go_to_their_own_folder(workplace):
     assert path.name.startswith("100_2_0_0_")
 
 
-def test_n_below_the_batch_size_is_raised(workplace):
+def test_n_below_the_batch_size_is_raised(workplace, collect):
     done = collect(workplace, "-d digits -m 2-layer -i 1 -N 10 -b 64 --target_type 2")
     assert "-N 10 is raised to 64: batches of 64 samples" in done.stdout
     assert "drawn64/10_1_0_" in lines(done.stdout, "saved to")[0]
 
 
-def test_all_maxima_equal_in_a_tiny_ball_are_scored(workplace):
+def test_all_maxima_equal_in_a_tiny_ball_are_scored(workplace, collect):
     """So near the image its samples are all one and the same float32 point."""
     collect(workplace, "-d digits -m 2-layer -i 20 -b 32 -N 32 --radius 1e-12 --target_type 1")
     done = run("clever.py", "lipschitz_mat", cwd=workplace)
@@ -123,7 +130,7 @@ def test_all_maxima_equal_in_a_tiny_ball_are_scored(workplace):
     assert "shape = -1" in done.stdout
 
 
-def test_an_untrained_network_is_an_error(tmp_path):
+def test_an_untrained_network_is_an_error(tmp_path, collect):
     model = two_layer(28, 1)
     kernel, bias = model.layers[-1].get_weights()
     bias[1] = 1e6  # everything is a 1, and the first digit is a 0
@@ -168,14 +175,14 @@ def test_an_untrained_network_is_an_error(tmp_path):
         ("-d imagenet -m vgg_16", "tmp/imagenet/frozen_vgg_16.pb not found: place it there"),
     ],
 )
-def test_bad_input_gets_one_line(tmp_path, arguments, message):
+def test_bad_input_gets_one_line(tmp_path, arguments, message, collect):
     done = collect(tmp_path, arguments)
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_folder_that_cannot_be_made_is_said_before_sampling(workplace):
+def test_a_folder_that_cannot_be_made_is_said_before_sampling(workplace, collect):
     (workplace / "file").touch()
     done = collect(workplace, "-d digits -m 2-layer -i 100 -s file")
     assert done.returncode == 1
@@ -183,7 +190,7 @@ def test_a_folder_that_cannot_be_made_is_said_before_sampling(workplace):
     assert "[STATS]" not in done.stdout
 
 
-def test_images_and_targets_come_from_a_file(workplace):
+def test_images_and_targets_come_from_a_file(workplace, collect):
     """Rows -f 1 -n 3: the images 7 and 3, whose targets are those named."""
     (workplace / "ids.txt").write_text("id\ttarget\n5\t3\n7\t2\n3\t8\n7\t4\n")
     common = "-d digits -m 2-layer -i 1 -b 32 -N 32 --ids ids.txt -f 1 -n 3"
@@ -211,14 +218,14 @@ def test_images_and_targets_come_from_a_file(workplace):
         ("0\t0", "target 0 of image 0: give a class below 10 other than its own, 0"),
     ],
 )
-def test_a_file_that_names_what_there_is_not_is_one_line(workplace, row, message):
+def test_a_file_that_names_what_there_is_not_is_one_line(workplace, row, message, collect):
     (workplace / "ids.txt").write_text(f"id\ttarget\n{row}\n")
     done = collect(workplace, "-d digits -m 2-layer --ids ids.txt")
     assert done.returncode == 2
     assert message in done.stderr.splitlines()[-1]
 
 
-def test_slopes_are_saved_and_scored(workplace):
+def test_slopes_are_saved_and_scored(workplace, collect):
     done = collect(workplace, "-d digits -m 2-layer -i 20 -b 64 -N 64 --compute_slope")
     second = lines(done.stdout, "[STATS][L2]")[0]
     names = re.findall(r"(\w+) = ", second)
@@ -231,7 +238,7 @@ def test_slopes_are_saved_and_scored(workplace):
     assert f"bnd_norm = i, bnd = {g / contents['L1_max'].max():.5g}" in scored.stdout
 
 
-def test_second_order_is_saved_and_scored(workplace):
+def test_second_order_is_saved_and_scored(workplace, collect):
     done = collect(workplace, "-d digits -m 2-layer -i 3 -b 32 -N 32 --order 2 --target_type 1")
     assert done.returncode == 0, done.stderr
     path = next(workplace.rglob("*_order2.mat"))
@@ -248,12 +255,12 @@ def test_second_order_is_saved_and_scored(workplace):
     assert "clever_L1" not in scored.stdout
 
 
-def test_fewer_images_than_asked_are_said(workplace):
+def test_fewer_images_than_asked_are_said(workplace, collect):
     done = collect(workplace, "-d digits -m 2-layer -i 1 -f 255 -n 3 --target_type 1")
     assert "--numimg 3: there are 2 test images from 255 on" in done.stdout
 
 
-def test_an_image_beyond_the_last_is_an_error(workplace):
+def test_an_image_beyond_the_last_is_an_error(workplace, collect):
     done = collect(workplace, "-d digits -m 2-layer --firstimg 257")
     assert done.returncode == 2
     assert "there are 257 test images" in done.stderr

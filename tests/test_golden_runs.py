@@ -43,17 +43,22 @@ def compare(ours: Path, golden: Path, images: range, keys: tuple[str, ...] = KEY
         assert abs(np.median(ratios) - 1) <= max(0.01, 4 * np.median(errors)), (key, ratios)
 
 
-def collect(workplace, mnist_data, *args):
-    done = run("collect_gradients.py", *args, cwd=workplace, CLEVER_DATA=str(mnist_data))
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def collect(mnist_workplace, mnist_data, run_here):
+    """A function that samples MNIST; what was printed."""
+
+    def call(*args):
+        where = {"cwd": mnist_workplace, "CLEVER_DATA": str(mnist_data)}
+        done = run_here("collect_gradients.py", *args, **where)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return call
 
 
 @pytest.mark.parametrize("iterations", [6, pytest.param(50, marks=pytest.mark.slow)])
-def test_the_everyday_commands_on_the_cnn(mnist_workplace, mnist_data, iterations):
-    printed = collect(
-        mnist_workplace, mnist_data, "--data", "mnist", "--numimg", 2, "-N", 1024, "-i", iterations
-    )
+def test_the_everyday_commands_on_the_cnn(mnist_workplace, collect, iterations):
+    printed = collect("--data", "mnist", "--numimg", 2, "-N", 1024, "-i", iterations)
     chosen = lines(printed, "[DATAGEN]")
     assert chosen == lines((SHARED / "golden/logs/normal.log").read_text(), "[DATAGEN]")
     ours = mnist_workplace / "lipschitz_mat" / "mnist_normal"
@@ -80,19 +85,17 @@ def test_the_everyday_commands_on_the_cnn(mnist_workplace, mnist_data, iteration
     ],
 )
 @pytest.mark.parametrize("iterations", [20, pytest.param(500, marks=pytest.mark.slow)])
-def test_two_layer_runs(
-    mnist_workplace, mnist_data, golden, options, images, sub_folder, iterations
-):
-    collect(mnist_workplace, mnist_data, "-m", "2-layer", "-i", iterations, *options)
+def test_two_layer_runs(mnist_workplace, collect, golden, options, images, sub_folder, iterations):
+    collect("-m", "2-layer", "-i", iterations, *options)
     ours = mnist_workplace / "lipschitz_mat" / "mnist_2-layer" / sub_folder
     keys = KEYS + SLOPES if golden == "slope" else KEYS
     compare(ours, SHARED / "golden" / golden / "mnist_2-layer", images, keys)
 
 
 @pytest.mark.parametrize("iterations", [4, pytest.param(20, marks=pytest.mark.slow)])
-def test_second_order_on_the_tanh_cnn(mnist_workplace, mnist_data, iterations):
+def test_second_order_on_the_tanh_cnn(mnist_workplace, collect, iterations):
     options = ("--activation", "tanh", "--order", 2, "-b", 100, "-N", 100, "--target_type", 6)
-    printed = collect(mnist_workplace, mnist_data, *options, "-i", iterations)
+    printed = collect(*options, "-i", iterations)
     assert "met the cap of 60: 0 of" in printed
     for path in (SHARED / "golden" / "order2" / "mnist_normal").glob("*.mat"):
         name = path.name.replace("100_20_", f"100_{iterations}_")

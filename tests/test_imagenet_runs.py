@@ -48,10 +48,11 @@ def lay_out(folder, name):
 
 
 @pytest.mark.parametrize("name", SCALE)
-def test_images_and_targets_are_those_of_2018(tmp_path, name):
+def test_images_and_targets_are_those_of_2018(tmp_path, run_here, name):
     lay_out(tmp_path, name)
-    done = run("collect_gradients.py", "-d", "imagenet", "-m", name, "-N", 2, "-b", 2, "-i", 2,
-               "-n", 3, cwd=tmp_path, CLEVER_IMAGENET=str(tmp_path / "imgs"))  # fmt: skip
+    arguments = ["-d", "imagenet", "-m", name, "-N", 2, "-b", 2, "-i", 2, "-n", 3]
+    where = {"cwd": tmp_path, "CLEVER_IMAGENET": str(tmp_path / "imgs")}
+    done = run_here("collect_gradients.py", *arguments, **where)
     assert done.returncode == 0, done.stderr
     lacks_background = ENTRIES[name].classes == 1000
     K, first = ENTRIES[name].classes, 0 if lacks_background else 1
@@ -84,14 +85,15 @@ def test_images_and_targets_are_those_of_2018(tmp_path, name):
 
 
 @pytest.mark.parametrize("content", [None, b"no image"])
-def test_a_folder_without_photographs_is_one_line(tmp_path, content):
+def test_a_folder_without_photographs_is_one_line(tmp_path, run_here, content):
     lay_out(tmp_path, "mobilenet_v1_025")
     for path in (tmp_path / "imgs").iterdir():
         path.unlink()
     if content:
         (tmp_path / "imgs" / "1.00000001.jpg").write_bytes(content)
-    done = run("collect_gradients.py", "-d", "imagenet", "-m", "mobilenet_v1_025", cwd=tmp_path,
-               CLEVER_IMAGENET=str(tmp_path / "imgs"))  # fmt: skip
+    arguments = ["-d", "imagenet", "-m", "mobilenet_v1_025"]
+    where = {"cwd": tmp_path, "CLEVER_IMAGENET": str(tmp_path / "imgs")}
+    done = run_here("collect_gradients.py", *arguments, **where)
     assert done.returncode == 2
     assert "imgs has no readable photograph named CLASS.NUMBER.jpg" in done.stderr
     assert len(done.stderr.splitlines()) == 1

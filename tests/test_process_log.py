@@ -1,16 +1,14 @@
 """process_log.py: its means against the rows of 2018 and hand-made logs, and logs it cannot use."""
 
+import functools
 import os
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import process_log
-from lipschitz import errors, interruption
 from lipschitz.lines import line, read
 from tests.conftest import EXPECTED, GOLDEN, lines, run
 
@@ -19,18 +17,9 @@ ARGUMENTS = "{'data_folder': ['lipschitz_mat'], 'use_slope': False, 'method': 'm
 
 
 @pytest.fixture
-def process(tmp_path, monkeypatch, capsys):
+def process(tmp_path, run_here):
     """The command in the test's folder, in this process: pandas takes a while to load."""
-
-    def call(*args):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["process_log.py", *map(str, args)])
-        monkeypatch.setattr(interruption, "_answer", lambda handler: None)  # pytest's own stay
-        with pytest.raises(SystemExit) as ended:
-            errors.run(process_log.main)
-        return subprocess.CompletedProcess(args, ended.value.code, *capsys.readouterr())
-
-    return call
+    return functools.partial(run_here, "process_log.py", cwd=tmp_path)
 
 
 def scored(folder, log, *options):
