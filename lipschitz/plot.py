@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from lipschitz.atomic import replacing
 from lipschitz.weibull import Fit, density
 
 GRADIENT_NORMS = {"1": "$L_1$", "2": "$L_2$", "i": r"$L_\infty$"}
@@ -32,4 +33,5 @@ def plot_fit(path: Path, maxima: np.ndarray, fit: Fit, title: str, what: str) ->
     axes.legend(frameon=False, loc="upper left", fontsize="small")
     axes.margins(x=0.03)
     axes.set_ylim(top=axes.get_ylim()[1] * 1.3)  # room for the legend
-    figure.savefig(path)
+    with replacing(path, path.suffix) as unfinished:
+        figure.savefig(unfinished)
