@@ -315,12 +315,12 @@ def summarise(
     for kind in sorted(of_kind):
         fields = {}
         for norm in of_kind[kind][0]:
-            scores = [bounds[norm] for bounds in of_kind[kind]]
-            fields[f"{kind}_clever_L{norm}"], left_out = average(scores, how)
+            of_norm = [bounds[norm] for bounds in of_kind[kind]]
+            fields[f"{kind}_clever_L{norm}"], left_out = average(of_norm, how)
             if left_out:
                 print(
-                    f"warning: {left_out} of {len(scores)} scores of {kind} in L{norm} are "
-                    "infinite, since no gradient was found, and left out of the average"
+                    f"warning: {left_out} of {len(of_norm)} scores of {kind} in L{norm} are "
+                    f"infinite (gradients of zero, or nearly) and left out of the {how}"
                 )
         summary.append(line("STATS", 0, info=kind, **fields))
     print(*summary, sep="\n")

@@ -21,11 +21,11 @@ from defense import TRANSFORMATIONS
 from lipschitz import ids_file, matfile
 from lipschitz.activations import ACTIVATIONS
 from lipschitz.architecture import NAMES
-from lipschitz.atomic import check_room
+from lipschitz.atomic import prepare
 from lipschitz.ball import DEFAULT_NORM, RADII, ball
-from lipschitz.checkpoint import Checkpoint, Progress
+from lipschitz.checkpoint import Checkpoint, beside
 from lipschitz.dataset import DataSet
-from lipschitz.errors import ImageError, InputError, RunError, run
+from lipschitz.errors import ImageError, InputError, RunError, run, say
 from lipschitz.estimate import Estimate
 from lipschitz.ids_file import Named
 from lipschitz.lines import line
@@ -166,7 +166,6 @@ def main() -> None:
 
     # TensorFlow takes seconds to import: what is wrong with the options is said before
     from estimate_gradient_norm import EstimateLipschitz
-    from lipschitz.tensorflow import device_name
 
     with EstimateLipschitz(seed=args.seed, nthreads=args.nthreads) as sampler:
         data, network = sampler.load_model(
@@ -178,7 +177,7 @@ def main() -> None:
             order=args.order,
             weights=args.weights,
         )
-        print(f"{model} on {device_name()}; sampling workers: {sampler.nthreads}", file=sys.stderr)
+        say(f"{model} on {sampler.device}; sampling workers: {sampler.nthreads}")
         drawn = samples_drawn(args.Nsamps, sampler.batch_size)
         if drawn != args.Nsamps:
             how = "raised" if drawn > args.Nsamps else "rounded down"
@@ -211,9 +210,9 @@ def main() -> None:
                 f"nothing to score: is it trained, and on {args.dataset}?"
             )
         where = folder(args, drawn)
-        check_room(where)  # what cannot be saved is not sampled
+        prepare(where)  # what cannot be saved is not sampled
         work = [
-            (image, pairs, settings(args, drawn, network, data.test_data[image.image_id]))
+            (image, pairs, settings(args, drawn, network, image, data.test_data[image.image_id]))
             for image, pairs in zip(correct, pairs_of(correct, where, args), strict=True)
         ]
         for _, pairs, wanted in work:
@@ -221,7 +220,8 @@ def main() -> None:
                 finished(pair.path, wanted, args)  # an error is said before sampling
         failed = sample(sampler, data, work, args)
     if failed:
-        raise RunError(f"{failed} of {len(correct)} images have no score (see above)")
+        total = sum(len(pairs) for _, pairs, _ in work)
+        raise RunError(f"{failed} of {total} targets have no score (see above)")
 
 
 def take(there: int, named: list[Named] | None, args: argparse.Namespace) -> list[int]:
@@ -306,7 +306,7 @@ def file_name(image: Chosen, info: str, target: int, args: argparse.Namespace) -
 
 
 def settings(
-    args: argparse.Namespace, drawn: int, network: Network, x_0: np.ndarray
+    args: argparse.Namespace, drawn: int, network: Network, image: Chosen, x_0: np.ndarray
 ) -> dict[str, object]:
     """What decides an image's numbers; workers, folder and the number of images do not."""
     return {name: getattr(args, name) for name in DECISIVE} | {
@@ -314,6 +314,7 @@ def settings(
         "drawn": drawn,
         "network": network.fingerprint,
         "image": fingerprint([x_0]),
+        "logit": image.largest_logit,
     }
 
 
@@ -344,23 +345,19 @@ def sample(
 ) -> int:
     """Sample around each image; print and save each of its targets when the image is done.
 
-    What a run before this one finished is kept. Returns how many images cannot be scored.
+    What a run before this one finished is kept. Returns how many targets cannot be scored.
     """
     seconds, failed = 0.0, 0
     total = len(work) * args.Niters
     with tqdm(total=total, desc="iterations", disable=not sys.stderr.isatty()) as bar:
         for place, (image, pairs, wanted) in enumerate(work):
-            left = []
-            for pair in pairs:
-                if finished(pair.path, wanted, args):
-                    tqdm.write(f"kept {pair.path}")
-                else:
-                    left.append(pair)
+            left = [pair for pair in pairs if not keep(pair, wanted, args)]
             try:
                 estimates = sample_image(sampler, data, image, left, wanted, args, bar)
             except ImageError as error:
-                tqdm.write(str(error), file=sys.stderr)
-                failed += 1
+                bar.clear()
+                say(error)
+                failed += len(left)
                 continue
             finally:
                 bar.update((place + 1) * args.Niters - bar.n)
@@ -368,8 +365,21 @@ def sample(
             seconds += estimates[0].time[-1] if estimates else 0
             for pair, estimate in zip(left, estimates, strict=True):
                 print_estimate(image, pair, estimate, seconds)
-                print(f"saved to {pair.path}", flush=True)
+                if estimate.is_whole():
+                    print(f"saved to {pair.path}", flush=True)
+                else:
+                    say(f"{pair.path} is not saved: an iteration has no finite sample")
+                    failed += 1
     return failed
+
+
+def keep(pair: Pair, wanted: Settings, args: argparse.Namespace) -> bool:
+    """Whether a run before this one, or beside it, finished a target; says so."""
+    if not finished(pair.path, wanted, args):
+        return False
+    beside(pair.path).unlink(missing_ok=True)  # a kill may have come between
+    print(f"kept {pair.path}")
+    return True
 
 
 def sample_image(
@@ -381,23 +391,20 @@ def sample_image(
     args: argparse.Namespace,
     bar: tqdm,
 ) -> list[Estimate]:
-    """Sample around an image for these targets and save what is found.
-
-    It goes on from what an ended run left, and leaves what it has where it is ended itself.
-    """
+    """Sample around an image for these targets, from a checkpoint on, and save what is found."""
     if not pairs:
         return []
-    # how samples are batched shows in the last bits of a maximum
-    batched = {**wanted, "batch_size": sampler.batch_size}
-    checkpoint = Checkpoint([pair.path for pair in pairs], batched)
-    progress = checkpoint.restore(sampler.columns)
-    bar.update(len(progress))
+    # these show in the last bits of a maximum
+    bits = {"batch_size": sampler.batch_size, "device": sampler.device}
+    files = [pair.path for pair in pairs]
+    with Checkpoint(files, {**wanted, **bits}, args.Niters) as checkpoint:
+        checkpoint.restore(sampler.columns)
+        bar.update(len(checkpoint.done))
 
-    def after_iteration(progress: Progress) -> None:
-        bar.update()
-        checkpoint.keep(progress)
+        def after_iteration() -> None:
+            bar.update()
+            checkpoint.keep()
 
-    try:
         estimates = sampler.estimate(
             data.test_data[image.image_id],
             image.true_label,
@@ -409,18 +416,14 @@ def sample_image(
             args.order,
             radius=args.radius,
             image_id=image.image_id,
-            progress=progress,
+            done=checkpoint.done,
             on_iteration=after_iteration,
         )
-        for pair, estimate in zip(pairs, estimates, strict=True):
-            if not finished(pair.path, wanted, args):  # by another run, meanwhile
+        for place, (pair, estimate) in enumerate(zip(pairs, estimates, strict=True)):
+            finished(pair.path, wanted, args)  # raises where another run saved something else
+            if estimate.is_whole():
                 save(image, pair, estimate, wanted, args)
-    except ImageError:
-        raise
-    except BaseException:
-        checkpoint.leave(progress, args.Niters)
-        raise
-    checkpoint.remove()
+            checkpoint.remove(place)
     return estimates
 
 

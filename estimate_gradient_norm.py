@@ -17,7 +17,7 @@ import catalogue
 from defense import TRANSFORMATIONS
 from lipschitz import curvature, gradients
 from lipschitz.ball import DEFAULT_NORM, ball
-from lipschitz.checkpoint import Progress
+from lipschitz.checkpoint import Iteration
 from lipschitz.curvature import hessian_extremes
 from lipschitz.dataset import DataSet
 from lipschitz.errors import ImageError, InputError
@@ -27,6 +27,7 @@ from lipschitz.matfile import GRADIENT_KEYS, SLOPE_KEYS
 from lipschitz.networks import Network, are_probabilities
 from lipschitz.piecewise_linear import check_curved
 from lipschitz.sampling import SEED, samples_drawn
+from lipschitz.tensorflow import device_name
 from lipschitz.worker import Neighbourhood
 from lipschitz.workers import Workers, default_count
 
@@ -67,6 +68,7 @@ class EstimateLipschitz(AbstractContextManager):
         is 2. Random choices that follow from the seed are drawn from `generator`, set here.
         """
         self.close()
+        self.device = device_name()
         network = model or catalogue.network(dataset, model_name, activation, weights)
         if order == 2:
             check_curved(network)
@@ -114,24 +116,26 @@ class EstimateLipschitz(AbstractContextManager):
         *,
         radius: float | None = None,
         image_id: int = 0,
-        progress: Progress | None = None,
-        on_iteration: Callable[[Progress], object] = lambda _: None,
+        done: list[Iteration] | None = None,
+        on_iteration: Callable[[], object] = lambda: None,
     ) -> Estimate | list[Estimate]:
         """Sample around x_0 (H, W, C) for the margins f_true - f_target.
 
         One target gives one estimate, several give a list; `order` is that of `load_model`.
         `Nsamp` becomes a multiple of the batch size; samples are those of (seed, image_id), each
         put through the transformation (defense.py), which x_0 is not. Iterations are added to
-        `progress`, behind those that are in it already, and `on_iteration` is called with it after
-        each. Raises ValueError where an argument does not fit the network, ImageError where a
-        margin is not above 0 at x_0 or no sample of an iteration is finite, RunError where
-        workers die again and again.
+        `done`, behind those that are in it already, and `on_iteration` is called after each. Where
+        an iteration has no finite sample for a target, its maximum is nan. Raises ValueError where
+        an argument does not fit the network, ImageError where a margin is not above 0 at x_0, its
+        gradient there is not finite, or all targets have such an iteration, and RunError where
+        workers are killed again and again.
         """
         targets = [target_label] if np.ndim(target_label) == 0 else list(target_label)
         self._check(x_0, true_label, targets, Nsamp, Niters, transform, order)
         weights = margin_weights(self._network.num_labels, true_label, targets)
         pred = self.logits(x_0[None])[0]
         margins = _margins(pred, true_label, targets, image_id)
+        at_image = self._gradient_norms(x_0, weights, image_id) if order == 2 else None
 
         around = Neighbourhood(
             np.asarray(x_0, np.float32),
@@ -140,12 +144,12 @@ class EstimateLipschitz(AbstractContextManager):
             image_id,
             TRANSFORMATIONS[transform] if transform else None,
         )
-        progress = Progress() if progress is None else progress
+        done = [] if done is None else done
         drawn = samples_drawn(Nsamp, self.batch_size)
         per_iteration = drawn // self.batch_size
-        batches = self._workers.batches(around, Niters, per_iteration, first=len(progress))
-        start = time.perf_counter() - (progress.ended[-1] if progress.ended else 0)
-        for iteration in range(len(progress), Niters):
+        batches = self._workers.batches(around, Niters, per_iteration, first=len(done))
+        start = time.perf_counter() - (done[-1].ended if done else 0)
+        while len(done) < Niters:
             of_batches, waited = [], 0.0
             for _ in range(per_iteration):
                 asked = time.perf_counter()
@@ -153,29 +157,34 @@ class EstimateLipschitz(AbstractContextManager):
                 waited += time.perf_counter() - asked
                 of_batches.append(self._measure(batch.reshape(-1, *x_0.shape), weights))
             found = reduce(self._merge, of_batches).astype(float)
-            _check_some_finite(found, drawn, targets, image_id, iteration)
-            progress.add(found, time.perf_counter() - start, waited)
-            on_iteration(progress)
+            done.append(Iteration(found, time.perf_counter() - start, waited))
+            _check_some_finite(done, drawn, image_id)
+            on_iteration()
 
         shared = [
             {
                 "target_label": target,
                 "pred": pred,
                 "g_x0": margin,
-                "time": np.array(progress.ended),
-                "overhead": np.array(progress.waited),
+                "time": np.array([iteration.ended for iteration in done]),
+                "overhead": np.array([iteration.waited for iteration in done]),
                 "drawn": drawn,
             }
             for target, margin in zip(targets, margins, strict=True)
         ]
-        columns = np.array(progress.found).transpose(1, 2, 0)
-        if order == 1:
-            estimates = self._first_order(shared, columns)
-        else:
-            estimates = self._second_order(shared, columns, x_0, weights, image_id)
+        columns = np.stack([iteration.found for iteration in done], axis=-1)
+        of_order = self._first_order if order == 1 else self._second_order
+        estimates = of_order(shared, _without_maximum(columns, drawn), at_image)
         return estimates[0] if np.ndim(target_label) == 0 else estimates
 
-    def _first_order(self, shared: list[dict], columns: np.ndarray) -> list[Estimate]:
+    def _gradient_norms(self, x_0: np.ndarray, weights: np.ndarray, image_id: int) -> np.ndarray:
+        """L2, L1 and L-infinity norm (targets, 3) of the margins' gradients at x_0."""
+        at_image = self._gradient_maxima(x_0[None].astype(np.float32), weights)
+        if at_image[:, -1].any():
+            raise ImageError(f"image {image_id}: its gradient is not finite")
+        return at_image[:, :3]
+
+    def _first_order(self, shared: list[dict], columns: np.ndarray, _: None) -> list[Estimate]:
         """The estimates of columns (targets, columns, Niters)."""
         keys = [*GRADIENT_KEYS.values(), *SLOPE_KEYS.values()]
         absent = () if self._slopes else np.zeros((3, columns.shape[2]))
@@ -190,17 +199,9 @@ class EstimateLipschitz(AbstractContextManager):
         ]
 
     def _second_order(
-        self,
-        shared: list[dict],
-        columns: np.ndarray,
-        x_0: np.ndarray,
-        weights: np.ndarray,
-        image_id: int,
+        self, shared: list[dict], columns: np.ndarray, at_image: np.ndarray
     ) -> list[Estimate]:
         """The estimates of columns (targets, columns, Niters), and of the gradients at x_0."""
-        at_image = self._gradient_maxima(x_0[None].astype(np.float32), weights)
-        if at_image[:, -1].any():
-            raise ImageError(f"image {image_id}: its gradient is not finite")
         return [
             SecondOrder(
                 **fields,
@@ -212,7 +213,7 @@ class EstimateLipschitz(AbstractContextManager):
                 g_x0_grad_1_norm=float(l1),
                 g_x0_grad_inf_norm=float(linf),
             )
-            for fields, (eigenvalues, capped, products, non_finite), (l2, l1, linf, _) in zip(
+            for fields, (eigenvalues, capped, products, non_finite), (l2, l1, linf) in zip(
                 shared, columns, at_image, strict=True
             )
         ]
@@ -261,14 +262,20 @@ def _margins(pred: np.ndarray, true_label: int, targets: list[int], image_id: in
     return margins
 
 
-def _check_some_finite(
-    found: np.ndarray, drawn: int, targets: list[int], image_id: int, iteration: int
-) -> None:
-    """Raise ImageError where an iteration has no maximum: all of its samples are left out."""
-    for target, non_finite in zip(targets, found[:, -1], strict=True):
-        if non_finite == drawn:
-            raise ImageError(
-                f"image {image_id}, target {target}, iteration {iteration}: no logits or no "
-                f"derivatives of all {drawn} samples are finite; the network overflows near "
-                "this image"
-            )
+def _check_some_finite(done: list[Iteration], drawn: int, image_id: int) -> None:
+    """Raise ImageError where no target can have a score any more, at the last iteration."""
+    if (done[-1].found[:, -1] < drawn).all():
+        return
+    none_finite = [iteration.found[:, -1] == drawn for iteration in done]
+    if np.any(none_finite, axis=0).all():
+        raise ImageError(
+            f"image {image_id}, iteration {len(done) - 1}: no logits or no derivatives of all "
+            f"{drawn} samples are finite; the network overflows near this image"
+        )
+
+
+def _without_maximum(columns: np.ndarray, drawn: int) -> np.ndarray:
+    """Columns (targets, columns, Niters), nan where an iteration had no finite sample."""
+    none = columns[:, -1:] == drawn
+    columns[:, :-1] = np.where(none, np.nan, columns[:, :-1])
+    return columns

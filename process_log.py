@@ -84,8 +84,6 @@ def main() -> int:
     bounds["usable"] = bounds["pVal"].isna() | (bounds["pVal"] > 0.05) & (bounds["shape"] < 1000)
 
     table = average(bounds)
-    if infinite := np.isinf(bounds["bnd"]).sum():
-        print(f"warning: {infinite} bounds are infinite, and left out of the averages")
     print_summary(table)
     print_latex("bounds: mean over the usable fits", table["usable_mean"], "{:.3f}")
     print_latex("p-values: usable fits in percent", table["share"], "{:.1f}")
@@ -227,12 +225,13 @@ def average(bounds: pd.DataFrame) -> pd.DataFrame:
         .agg(
             images=("bnd", "size"),
             mean=("finite_bnd", "mean"),
+            finite=("finite_bnd", "count"),
             usable=("usable", "sum"),
             usable_mean=("usable_bnd", "mean"),
             share=("share", "mean"),
         )
     )
-    table["mean"] = table["mean"].fillna(math.inf)  # all are
+    table["mean"] = table["mean"].fillna(math.inf)  # all are infinite
     return table.loc[sorted(table.index, key=place)]
 
 
@@ -260,7 +259,9 @@ def print_summary(table: pd.DataFrame) -> None:
                 f"pVal>0.05 & shape<1000 gives Nimg = {group.usable}, "
                 f"bnd_avg = {group.usable_mean:.5g}, useable = {group.share:.1f} %"
             )
-        print(f"{line('', 0, **fields)}, {fits}, info = {kind}, bnd_norm = {norm}")
+        infinite = group.images - group.finite
+        left_out = f", infinite bounds left out = {infinite}" if infinite else ""
+        print(f"{line('', 0, **fields)}, {fits}, info = {kind}, bnd_norm = {norm}{left_out}")
 
 
 def print_latex(title: str, cells: pd.Series, form: str) -> None:

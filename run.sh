@@ -31,25 +31,28 @@ refuse() {
 # It runs in the background, for only then bash hands on at once what asks it to end.
 step() {
     local code=0
+    ((ended == 0)) || exit "$ended"
     echo "$*" >> "$log"
     (trap - INT; PYTHONUNBUFFERED=1 exec "$@" 2>&1 >> "$log") > >(
         trap '' TERM HUP
         exec tee -ai "$log" >&2
     ) &
     running=$!
+    ((ended == 0)) || hand_on TERM
     wait "$running" || code=$?
     while kill -0 "$running" 2> /dev/null; do wait "$running" || code=$?; done
+    running=
     if ((code)); then
         echo "run.sh: $(basename "$2") failed with exit code $code: see $log" | tee -a "$log" >&2
         exit "$code"
     fi
 }
 
-running=
+running= ended=0
 hand_on() { [[ -z $running ]] || kill -s "$1" "$running" 2> /dev/null || true; }
-trap 'hand_on TERM' TERM
-trap 'hand_on HUP' HUP
-trap : INT # a terminal sends it to all of its processes
+trap 'ended=143; hand_on TERM' TERM
+trap 'ended=129; hand_on HUP' HUP
+trap 'ended=130' INT # a terminal sends it to all of its processes
 
 (($# >= 7 && $# <= 8)) || refuse "7 or 8 arguments are needed, $# were given"
 model=$1 modeltype=$2 nsamp=$3 niters=$4 activation=$5 order=$6 target=$7 gpu=${8:-0}
@@ -90,5 +93,6 @@ step "${collect[@]}"
 
 mapfile -t files < <(sed -nE 's/^(saved to|kept) //p' "$log")
 step "$python" "$here/clever.py" "${files[@]}"
+((ended == 0)) || exit "$ended"
 grep -F '[STATS][L0]' "$log"
 echo "Done $log" | tee -a "$log"

@@ -1,6 +1,5 @@
 """Files that are there whole or not at all."""
 
-import glob
 import os
 import secrets
 import tempfile
@@ -16,21 +15,23 @@ ABANDONED = 3600  # seconds after which nobody writes to an unfinished file any 
 
 
 @contextmanager
-def replacing(path: Path, extension: str = "") -> Iterator[Path]:
+def replacing(path: Path, extension: str = "", durable: bool = True) -> Iterator[Path]:
     """Give a hidden name beside `path` to write to; it takes the place of `path` at the end.
 
     Where the block raises, what was written is removed and `path` stays as it was; an OSError
     names `path`. No two calls share a name, on whatever machine; `extension` is one that the
-    writer insists on.
+    writer insists on. A file that is not `durable` may be empty after a power cut.
     """
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}{UNFINISHED}{extension}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(path)
         yield unfinished
-        _flush(unfinished)
+        if durable:
+            _flush(unfinished)
         os.replace(unfinished, path)
-        _flush(path.parent)
+        if durable:
+            with suppress(OSError):  # the file is there; not all file systems flush folders
+                _flush(path.parent)
     except OSError as error:
         if error.filename in (None, str(unfinished)):
             error.filename = str(path)
@@ -39,10 +40,14 @@ def replacing(path: Path, extension: str = "") -> Iterator[Path]:
         unfinished.unlink(missing_ok=True)
 
 
-def check_room(folder: Path) -> None:
-    """Make the folder, and raise RunError where a small file cannot be written to it."""
+def prepare(folder: Path) -> None:
+    """Make the folder; raise RunError where a small file cannot be written to it.
+
+    What kills in the middle of a write left there long ago is removed.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(folder)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(2**16))
             file.flush()
@@ -60,9 +65,8 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _remove_abandoned(path: Path) -> None:
-    """Remove what a kill in the middle of an earlier write of this file left."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED}*"):
+def _remove_abandoned(folder: Path) -> None:
+    for left in folder.glob(f".*{UNFINISHED}*"):
         with suppress(OSError):
             if time.time() - left.stat().st_mtime > ABANDONED:
                 left.unlink()

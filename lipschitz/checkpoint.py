@@ -6,14 +6,15 @@ One hidden file a target, `.NAME.mat.checkpoint`: a line with the SHA-256 of the
 import hashlib
 import json
 import time
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from lipschitz import regular_file
 from lipschitz.atomic import replacing
-from lipschitz.errors import say
+from lipschitz.errors import ImageError, InputError, say
 from lipschitz.provenance import Settings, difference
 
 EXTENSION = ".checkpoint"
@@ -25,83 +26,86 @@ class Unusable(Exception):
     """A checkpoint cannot be gone on from; the message says why."""
 
 
-@dataclass
-class Progress:
-    """The iterations of an image that are done, for all of its targets that are sampled."""
+class Iteration(NamedTuple):
+    """What one iteration found."""
 
-    found: list[np.ndarray] = field(default_factory=list)  # (targets, columns) an iteration
-    ended: list[float] = field(default_factory=list)  # seconds of sampling until its end
-    waited: list[float] = field(default_factory=list)  # seconds of it without samples
-
-    def __len__(self) -> int:
-        return len(self.found)
-
-    def add(self, found: np.ndarray, ended: float, waited: float) -> None:
-        """One iteration more."""
-        self.found.append(found)
-        self.ended.append(ended)
-        self.waited.append(waited)
+    found: np.ndarray  # (targets, columns)
+    ended: float  # seconds of sampling until its end
+    waited: float  # seconds of it without samples
 
 
-class Checkpoint:
-    """The checkpoints of the targets of one image, whose files will be `files`."""
+class Checkpoint(AbstractContextManager):
+    """The checkpoints of the targets of one image, whose files will be `files`.
 
-    def __init__(self, files: list[Path], settings: Settings) -> None:
-        self._paths = [beside(file) for file in files]
-        self._settings = settings
+    A block that is ended, by a signal or a full disk, leaves what is done for the next run.
+    """
+
+    def __init__(self, files: list[Path], settings: Settings, needed: int) -> None:
+        """The image needs so many iterations."""
+        self._paths = {target: beside(file) for target, file in enumerate(files)}
+        self._settings, self._needed = settings, needed
         self._written, self._kept, self._failed = time.monotonic(), 0, False
+        self.done: list[Iteration] = []
 
-    def restore(self, columns: int) -> Progress:
-        """What every target has, of `columns` numbers an iteration.
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: object
+    ) -> None:
+        # after these errors the same command would only meet them again
+        if isinstance(error, ImageError):
+            for target in list(self._paths):
+                self.remove(target)
+        elif error is not None and not isinstance(error, InputError):
+            self.write()
+            if self._kept:
+                say(f"{self._kept} of {self._needed} iterations are kept: the same command goes on")
+
+    def restore(self, columns: int) -> None:
+        """Begin with what every target has, of `columns` numbers an iteration.
 
         A checkpoint of other settings, or a damaged one, is named and not used.
         """
         parts = []
-        for path in self._paths:
+        for path in self._paths.values():
             try:
                 parts.append(read(path, self._settings, columns))
             except FileNotFoundError:
-                return Progress()
+                return
             except Unusable as error:
                 say(f"{path} is not used: {error}")
-                return Progress()
+                return
         found, times = zip(*parts, strict=True)
         self._kept = min(map(len, found))
         shared = np.stack([each[: self._kept] for each in found], axis=1)
-        return Progress(list(shared), *times[0][: self._kept].T.tolist())
+        self.done = [
+            Iteration(of_targets, *seconds)
+            for of_targets, seconds in zip(shared, times[0].tolist(), strict=False)
+        ]
 
-    def keep(self, progress: Progress) -> None:
+    def keep(self) -> None:
         """Write, where the last time was long enough ago."""
         if time.monotonic() - self._written >= INTERVAL:
-            self.write(progress)
+            self.write()
 
-    def write(self, progress: Progress) -> None:
+    def write(self) -> None:
         """Write what is new. A checkpoint that cannot be written is said, and ends no run."""
-        self._written = time.monotonic()
-        if len(progress) == self._kept:
+        if len(self.done) == self._kept:
             return
-        times = np.stack([progress.ended, progress.waited], axis=1)
+        times = np.array([(each.ended, each.waited) for each in self.done])
         try:
-            for target, path in enumerate(self._paths):
-                found = np.array([iteration[target] for iteration in progress.found])
+            for target, path in self._paths.items():
+                found = np.array([each.found[target] for each in self.done])
                 write(path, self._settings, found, times)
         except OSError as error:
             if not self._failed:
                 say(f"{error.filename}: {error.strerror or error}: the run goes on without it")
             self._failed = True
         else:
-            self._kept, self._failed = len(progress), False
+            self._kept, self._failed = len(times), False
+        self._written = time.monotonic()
 
-    def leave(self, progress: Progress, iterations: int) -> None:
-        """Write before the run ends in the middle of the image, and say how much is kept."""
-        self.write(progress)
-        if self._kept:
-            say(f"{self._kept} of {iterations} iterations are kept: the same command goes on")
-
-    def remove(self) -> None:
-        """The image is done, and its files are there."""
-        for path in self._paths:
-            path.unlink(missing_ok=True)
+    def remove(self, target: int) -> None:
+        """The file of a target (its place among `files`) is there."""
+        self._paths.pop(target).unlink(missing_ok=True)
 
 
 def beside(file: Path) -> Path:
@@ -113,7 +117,7 @@ def write(path: Path, settings: Settings, found: np.ndarray, times: np.ndarray) 
     """Write what one target found (iterations, columns), and the times (iterations, 2)."""
     contents = {"settings": settings, "found": found.tolist(), "times": times.tolist()}
     text = json.dumps(contents).encode()
-    with replacing(path) as unfinished:
+    with replacing(path, durable=False) as unfinished:  # its checksum tells of a power cut
         unfinished.write_bytes(_checksum(text) + b"\n" + text)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from lipschitz.interruption import Interrupted, let_end, raise_interrupted
 from lipschitz.lines import printable
 
+SAVED = "what is saved is complete and stays"
 LONGEST = 500  # characters of what a library said: some quote whole files
 
 
@@ -33,41 +34,41 @@ def first_line(error: object) -> str:
 def run(main: Callable[[], int | None]) -> None:
     """Run a command's `main` and exit: an error is one line on stderr, not a traceback."""
     raise_interrupted()
-    try:
-        code = main() or 0
-        sys.stdout.flush()
-    except InputError as error:
-        code = _say(error, 2)
-    except RunError as error:
-        code = _say(error, 1)
-    except Interrupted as ended:
-        code = _say(f"{ended}: {SAVED}", ended.exit_code)
-    except KeyboardInterrupt:  # raised by a library in our handler's place
-        code = _say(f"interrupted: {SAVED}", 128 + signal.SIGINT)
-    except MemoryError as error:
-        code = _say(f"out of memory ({first_line(error)}): {SAVED}", 1)
-    except BrokenPipeError:  # who read our output, `head` say, has gone: no more can be said
-        code = 1
-    except OSError as error:  # a full disk, a folder without permission
-        what = error.strerror or first_line(error)
-        code = _say(f"{error.filename or 'cannot go on'}: {what}", 1)
+    code, said = _outcome(main)
+    if said:
+        say(f"{sys.argv[0].rpartition('/')[2]}: {said}")
     _let_go_of_output()
-    let_end()
     sys.exit(code)
 
 
-SAVED = "what is saved is complete and stays"
+def _outcome(main: Callable[[], int | None]) -> tuple[int, object]:
+    """The exit code of a command, and what is to be said of its end."""
+    try:
+        code = main() or 0
+        sys.stdout.flush()
+        return code, ""
+    except InputError as error:
+        return 2, error
+    except RunError as error:
+        return 1, error
+    except Interrupted as ended:
+        return ended.exit_code, f"{ended}: {SAVED}"
+    except KeyboardInterrupt:  # raised by a library in our handler's place
+        return 128 + signal.SIGINT, f"interrupted: {SAVED}"
+    except MemoryError as error:
+        return 1, f"out of memory ({first_line(error)}): {SAVED}"
+    except BrokenPipeError:  # who read our output, `head` say, has gone: no more can be said
+        return 1, ""
+    except OSError as error:  # a full disk, a folder without permission
+        return 1, f"{error.filename or 'cannot go on'}: {error.strerror or first_line(error)}"
+    finally:
+        let_end()
 
 
 def say(message: object) -> None:
     """Print a line on stderr, if anybody is there: words about an end must not change it."""
     with contextlib.suppress(OSError):  # a terminal that was closed
         print(printable(str(message)), file=sys.stderr, flush=True)
-
-
-def _say(message: object, code: int) -> int:
-    say(f"{sys.argv[0].rpartition('/')[2]}: {message}")
-    return code
 
 
 def _let_go_of_output() -> None:

@@ -40,6 +40,10 @@ class Estimate:
         }
         return line("STATS", 2, **fields, **self._of_iteration(i))
 
+    def is_whole(self) -> bool:
+        """Whether every iteration has a maximum: a finite sample."""
+        return bool((self.non_finite < self.drawn).all())
+
     def left_out_lines(self) -> list[str]:
         """Which iterations have samples that are left out, if any."""
         iterations = np.flatnonzero(self.non_finite)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from difflib import get_close_matches
@@ -15,7 +16,6 @@ from lipschitz.errors import InputError, first_line
 from lipschitz.lines import printable
 from lipschitz.networks import Network
 from lipschitz.preprocessing import Preprocess
-from lipschitz.provenance import file_fingerprint
 
 if TYPE_CHECKING:
     from lipschitz.tensorflow import tf
@@ -43,7 +43,8 @@ def load(
     reshapes its logits, or is empty: it is fed (batch, num_labels). `preprocess` comes before
     the graph. Raises InputError where the file is not such a graph.
     """
-    graph_def = read(path)
+    content = _content(path)
+    graph_def = _parsed(path, content)
     for tensor in filter(None, (images, logits, shape)):
         _check_tensor(path, graph_def, tensor)
     _check_operations(path, graph_def)
@@ -60,19 +61,25 @@ def load(
         3,
         num_labels,
         graph=lambda: function.graph,
-        fingerprint=file_fingerprint(path),
+        fingerprint=hashlib.sha256(content).hexdigest(),
     )
 
 
 def read(path: Path) -> tf.compat.v1.GraphDef:
     """The graph in a .pb file, as it was written."""
+    return _parsed(path, _content(path))
+
+
+def _content(path: Path) -> bytes:
     if not os.path.isfile(path):  # Path.is_file raises where a name is too long
         raise InputError(f"{path} not found")
     try:
-        content = regular_file.read(path, LARGEST_FILE)
+        return regular_file.read(path, LARGEST_FILE)
     except ValueError as error:
         raise InputError(f"{path} is no frozen graph: {error}") from error
 
+
+def _parsed(path: Path, content: bytes) -> tf.compat.v1.GraphDef:
     from google.protobuf.message import DecodeError
 
     from lipschitz.tensorflow import tf

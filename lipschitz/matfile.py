@@ -27,6 +27,8 @@ GRADIENT_KEYS = {"2": "G2_max", "1": "G1_max", "i": "Gi_max"}
 SLOPE_KEYS = {"2": "L2_max", "1": "L1_max", "i": "Li_max"}
 CURVATURE_KEYS = {"2": "H2_max"}  # of second order
 NON_FINITE_KEY = "non_finite"  # samples left out of each maximum
+LARGEST_NUMBER = float(np.finfo(np.float32).max)  # that sampling can save
+LARGEST_COUNT = 2**53  # samples
 SETTINGS_KEY = "settings"  # what the numbers come from, as JSON (see provenance)
 
 # what a name or a file may say: it comes to stand in printed lines and in names of plots
@@ -160,7 +162,7 @@ def load(path: Path, slope: bool = False) -> Record:
             info=_word(contents["info"], INFO),
         )
         maxima = {norm: _maxima(contents, key) for norm, key in keys.items()}
-        if slope and not any(x.any() for x in maxima.values()):
+        if slope and not any(x.any() for x in maxima.values()) and not _sampled_slopes(contents):
             raise NoSlopesError("it holds no slopes: score it without --use_slope")
         g_x0 = _scalar(contents, "g_x0")
         if g_x0 <= 0:
@@ -172,10 +174,7 @@ def load(path: Path, slope: bool = False) -> Record:
             g_x0=g_x0,
             g_x0_grad_2_norm=_norm(contents, "g_x0_grad_2_norm") if name.order == 2 else None,
             num_labels=np.size(contents["pred"]),
-            # files of 2018 do not say
-            non_finite=int(_numbers(contents, NON_FINITE_KEY).sum())
-            if NON_FINITE_KEY in contents
-            else 0,
+            non_finite=_left_out(contents),
             maxima=maxima,
         )
     except (KeyError, IndexError, ValueError, TypeError) as error:
@@ -195,8 +194,8 @@ def _contents(path: Path) -> dict[str, np.ndarray]:
 
 def _numbers(contents: dict[str, np.ndarray], key: str) -> np.ndarray:
     values = np.ravel(contents[key])
-    if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
-        raise ValueError(f"{key} is not made of numbers")
+    if values.dtype.kind not in "iuf" or not (np.abs(values) <= LARGEST_NUMBER).all():
+        raise ValueError(f"{key} is not made of numbers, or not of float32's")
     return values.astype(np.float64)
 
 
@@ -219,6 +218,22 @@ def _norm(contents: dict[str, np.ndarray], key: str) -> float:
     if value < 0:
         raise ValueError(f"{key} is {value:g}, no norm")
     return value
+
+
+def _sampled_slopes(contents: dict[str, np.ndarray]) -> bool:
+    """Whether the file says that slopes are its own, be they all zero."""
+    try:
+        return bool(np.ravel(contents["args"][0, 0]["compute_slope"])[0])
+    except (KeyError, IndexError, ValueError, TypeError):
+        return False
+
+
+def _left_out(contents: dict[str, np.ndarray]) -> int:
+    """How many samples the maxima leave out; files of 2018 do not say."""
+    counts = _numbers(contents, NON_FINITE_KEY) if NON_FINITE_KEY in contents else np.zeros(1)
+    if (counts < 0).any() or counts.sum() > LARGEST_COUNT:
+        raise ValueError(f"{NON_FINITE_KEY} are no counts")
+    return int(counts.sum())
 
 
 def _word(values: np.ndarray, pattern: str) -> str:

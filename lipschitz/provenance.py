@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 import numpy as np
 
 SHOWN = 12  # digits of a fingerprint in print
 
-Settings = Mapping[str, object]  # option -> value; "network" and "image" -> fingerprint
+# option -> value; "network" and "image" -> fingerprint; "logit" -> the image's largest
+Settings = Mapping[str, object]
+LOGIT_ERROR = 1e-3  # relative or absolute: devices and batches differ in less
 
 
 def fingerprint(arrays: Iterable[np.ndarray]) -> str:
@@ -21,12 +23,6 @@ def fingerprint(arrays: Iterable[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def file_fingerprint(path: Path) -> str:
-    """SHA-256 of a file, such as a graph that holds its weights."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def as_text(settings: Settings) -> str:
     """The settings as they are kept in a file."""
     return json.dumps(settings, sort_keys=True)
@@ -36,9 +32,18 @@ def difference(stored: Settings, wanted: Settings) -> str:
     """The first setting that is not the same, for people to read; empty where all are."""
     for name, value in wanted.items():
         there = stored.get(name)
-        if there == value:
+        if there == value or (name == "logit" and _close(there, value)):
             continue
+        shown = f"{str(there)[:SHOWN]}, now {str(value)[:SHOWN]}"
+        if name == "logit":
+            return f"it is of another network, of the same weights (largest logit {shown})"
         if name in ("network", "image"):
-            return f"it is of another {name} ({str(there)[:SHOWN]}, now {str(value)[:SHOWN]})"
-        return f"its {name} is {there}, now {value}"
+            return f"it is of another {name} ({shown})"
+        return f"its {name} is {shown}"
     return ""
+
+
+def _close(there: object, value: object) -> bool:
+    """Whether two logits are those of one network; weights do not tell its activations."""
+    numbers = isinstance(there, float) and isinstance(value, float)
+    return numbers and math.isclose(there, value, rel_tol=LOGIT_ERROR, abs_tol=LOGIT_ERROR)

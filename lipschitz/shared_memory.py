@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import math
 import mmap
 import os
 import secrets
@@ -31,6 +32,8 @@ def create(shape: tuple[int, ...]) -> tuple[np.ndarray, int]:
         except BaseException:
             os.close(descriptor)
             raise
+    except (OverflowError, ValueError) as error:  # no size at all
+        raise NoRoomError from error
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.ENOMEM, errno.EFBIG):
             raise
@@ -40,7 +43,7 @@ def create(shape: tuple[int, ...]) -> tuple[np.ndarray, int]:
 
 def nbytes(shape: tuple[int, ...]) -> int:
     """The bytes of a float32 array."""
-    return int(np.prod(shape)) * np.float32().itemsize
+    return math.prod(shape) * np.float32().itemsize
 
 
 def room() -> int:

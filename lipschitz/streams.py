@@ -37,10 +37,13 @@ def of_slices(
     `go_on` before each.
     """
     parts = slices(batch, largest)
+    _given_up.clear()
     if STREAMS == 1 or len(parts) == 1:
         return [function(part) for part in parts]
-    running = [_threads.submit(function, part) for part in parts]
+    running = []
     try:
+        for part in parts:
+            running.append(_threads.submit(function, part))
         ended, _ = wait(running, return_when=FIRST_EXCEPTION)
         for each in ended:
             each.result()  # raises what it ended with
@@ -51,8 +54,6 @@ def of_slices(
             each.cancel()
         wait(running)
         raise
-    finally:
-        _given_up.clear()
 
 
 def go_on() -> None:

@@ -21,6 +21,7 @@ class Chosen:
     true_label: int
     predicted: int
     correct: bool
+    largest_logit: float
     targets: list[int]
     info: list[str]
 
@@ -64,7 +65,8 @@ def choose(
         if not correct:
             named = []
         info, targets = [info for info, _ in named], [target for _, target in named]
-        yield Chosen(ids[place], true_label, predicted, correct, targets, info)
+        largest = float(row[predicted])
+        yield Chosen(ids[place], true_label, predicted, correct, largest, targets, info)
 
 
 def _random_class(

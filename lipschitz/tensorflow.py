@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lipschitz.workers import cores
+
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -50,5 +52,5 @@ __all__ = ["device_name", "keras", "tf"]
 def device_name() -> str:
     """The device that computes, for people to read."""
     if not gpus:
-        return f"CPU, {os.cpu_count()} cores"
+        return f"CPU, {cores()} cores"
     return tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name)

@@ -25,7 +25,6 @@ START = (
     "from lipschitz.worker import main; main()"
 )
 
-
 MOST_PER_CORE = 4  # beyond that they only wait for each other
 MOST_DEATHS = 3  # of a worker in a row
 SPARE_SLOTS = 2  # one that the consumer holds, one that is ready
@@ -168,7 +167,8 @@ class Workers(AbstractContextManager):
         code = self._processes[worker].wait()
         if code >= 0:
             raise RunError(f"a sampling worker ended by itself with exit code {code} (see above)")
-        how = f"a sampling worker was killed by {signal.Signals(-code).name}"
+        names = {number.value: number.name for number in signal.Signals}
+        how = f"a sampling worker was killed by {names.get(-code, f'signal {-code}')}"
         self._deaths[worker] += 1
         if self._deaths[worker] > MOST_DEATHS:
             raise RunError(
