@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-if __name__ == "__main__":
-    from lipschitz import interruption
+from lipschitz import interruption
 
+if __name__ == "__main__":
     interruption.exit_at_once()
 
 import argparse
@@ -164,6 +164,7 @@ def main() -> None:
         with_targets = bool(args.target_type & USER)
         named = ids_file.read(Path(args.ids), args.firstimg, args.numimg, with_targets)
 
+    interruption.exit_at_once()
     # TensorFlow takes seconds to import: what is wrong with the options is said before
     from estimate_gradient_norm import EstimateLipschitz
 
@@ -218,6 +219,7 @@ def main() -> None:
         for _, pairs, wanted in work:
             for pair in pairs:
                 finished(pair.path, wanted, args)  # an error is said before sampling
+        interruption.raise_interrupted()
         failed = sample(sampler, data, work, args)
     if failed:
         total = sum(len(pairs) for _, pairs, _ in work)
@@ -404,6 +406,7 @@ def sample_image(
         def after_iteration() -> None:
             bar.update()
             checkpoint.keep()
+            interruption.check()
 
         estimates = sampler.estimate(
             data.test_data[image.image_id],

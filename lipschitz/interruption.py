@@ -15,6 +15,7 @@ WORDS = {
 
 GRACE = 1.0  # seconds
 _raised = -GRACE  # when the last signal was answered
+_asked = 0  # the signal that was
 
 
 class Interrupted(BaseException):
@@ -28,7 +29,8 @@ class Interrupted(BaseException):
 def exit_at_once() -> None:
     """From here on a signal ends the process with one line: nothing is begun that it could lose.
 
-    For the seconds in which a command imports what it needs; libraries swallow exceptions there.
+    For the seconds in which a command imports and loads what it needs: libraries swallow exceptions
+    there.
     """
     _answer(_exit)
 
@@ -39,7 +41,18 @@ def raise_interrupted() -> None:
     One that follows within `GRACE` is ignored: the same end is often asked for twice, of a process
     and of its group, and what is finished is being kept. Later ones raise again.
     """
+    global _asked
+    _asked = 0
     _answer(_raise)
+
+
+def check() -> None:
+    """Raise `Interrupted` once more where a signal was answered, and something swallowed it.
+
+    Python drops what is raised while it collects garbage, say.
+    """
+    if _asked:
+        raise Interrupted(_asked)
 
 
 def let_end() -> None:
@@ -60,8 +73,8 @@ def _exit(number: int, _: FrameType | None) -> None:
 
 
 def _raise(number: int, _: FrameType | None) -> None:
-    global _raised
+    global _asked, _raised
     if time.monotonic() - _raised < GRACE:
         return
-    _raised = time.monotonic()
+    _asked, _raised = number, time.monotonic()
     raise Interrupted(number)

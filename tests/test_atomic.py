@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from lipschitz.atomic import ABANDONED, check_room, replacing
+from lipschitz.atomic import ABANDONED, prepare, replacing
 from lipschitz.errors import RunError
 
 
@@ -53,21 +53,19 @@ def test_two_who_write_at_once_each_write_a_whole_file(tmp_path):
     assert path.read_text() == "first"
 
 
-def test_what_a_kill_left_of_this_file_is_removed_when_nobody_writes_it_any_more(tmp_path):
+def test_what_a_kill_left_is_removed_when_nobody_writes_it_any_more(tmp_path):
     old, new = (tmp_path / f".file.{age}.unfinished" for age in ("old", "new"))
-    other = tmp_path / ".file2.old.unfinished"
-    for left in (old, new, other):
+    for left in (old, new, tmp_path / "file"):
         left.touch()
-    for left in (old, other):
+    for left in (old, tmp_path / "file"):
         os.utime(left, (0, time.time() - ABANDONED - 60))
-    with replacing(tmp_path / "file") as unfinished:
-        unfinished.touch()
-    assert names(tmp_path) == [new.name, other.name, "file"]
+    prepare(tmp_path)
+    assert names(tmp_path) == [new.name, "file"]
 
 
 def test_a_folder_that_cannot_be_written_to_is_said(tmp_path):
-    check_room(tmp_path / "made" / "here")
+    prepare(tmp_path / "made" / "here")
     assert names(tmp_path / "made" / "here") == []
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="file/folder cannot be written to: Not a directory"):
-        check_room(tmp_path / "file" / "folder")
+        prepare(tmp_path / "file" / "folder")

@@ -1,5 +1,6 @@
 """What is kept of an image that is being sampled, and what is not gone on from."""
 
+import contextlib
 import errno
 import json
 
@@ -9,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lipschitz import checkpoint
-from lipschitz.checkpoint import Checkpoint, Progress, Unusable, beside, read, write
+from lipschitz.checkpoint import Checkpoint, Iteration, Unusable, beside, read, write
+from lipschitz.errors import ImageError, InputError
+from lipschitz.interruption import Interrupted
 
-SETTINGS = {"seed": 1215, "network": "0123456789abcdef", "radius": 0.1}
+SETTINGS = {"seed": 1215, "network": "0123456789abcdef", "radius": 0.1, "logit": 16.25}
 FOUND = np.float64(np.random.default_rng(0).normal(size=(7, 4)).astype(np.float32))
 TIMES = np.cumsum(np.full((7, 2), 0.1), axis=0)
 
@@ -35,12 +38,20 @@ def test_numbers_come_back_to_the_bit(path):
         ({"seed": 7}, "its seed is 1215, now 7"),
         ({"network": "fedcba98"}, "it is of another network (0123456789ab, now fedcba98)"),
         ({"batch_size": 32}, "its batch_size is None, now 32"),
+        (
+            {"logit": 0.997},
+            "it is of another network, of the same weights (largest logit 16.25, now 0.997)",
+        ),
     ],
 )
 def test_other_settings_are_named(path, change, said):
     with pytest.raises(Unusable) as error:
         read(path, SETTINGS | change, columns=4)
     assert str(error.value) == said
+
+
+def test_a_logit_of_another_device_is_the_same(path):
+    read(path, SETTINGS | {"logit": 16.2501}, columns=4)
 
 
 def spoiled(contents):
@@ -107,37 +118,66 @@ def test_whatever_stands_there_is_unusable_and_nothing_worse(tmp_path_factory, c
 
 
 def some(iterations):
-    progress = Progress()
-    for i in range(iterations):
-        progress.add(np.add(i, [[0.0] * 4, [0.5] * 4]), ended=i + 1.0, waited=0.25)
-    return progress
+    """Iterations of two targets."""
+    return [
+        Iteration(np.add(i, [[0.0] * 4, [0.5] * 4]), ended=i + 1.0, waited=0.25)
+        for i in range(iterations)
+    ]
+
+
+def kept(files, iterations):
+    """The checkpoint of these files after so many iterations."""
+    checkpoint = Checkpoint(files, SETTINGS, needed=10)
+    checkpoint.done += some(iterations)
+    return checkpoint
+
+
+def restored(files):
+    """What a run begins with that goes on."""
+    checkpoint = Checkpoint(files, SETTINGS, needed=10)
+    checkpoint.restore(columns=4)
+    return checkpoint.done
 
 
 def test_targets_go_on_from_what_all_of_them_have(tmp_path):
     first, second = files = [tmp_path / "first.mat", tmp_path / "second.mat"]
-    Checkpoint(files, SETTINGS).write(some(5))
-    Checkpoint([first], SETTINGS).write(some(8))
-    progress = Checkpoint(files, SETTINGS).restore(columns=4)
-    np.testing.assert_array_equal(progress.found, some(5).found)
-    assert progress.ended == [1, 2, 3, 4, 5]
-    assert progress.waited == [0.25] * 5
-    assert len(Checkpoint([first], SETTINGS).restore(columns=4)) == 8
-    alone = Checkpoint([second], SETTINGS).restore(columns=4)  # the first is finished, say
-    np.testing.assert_array_equal(alone.found, [found[1:] for found in some(5).found])
-    assert len(Checkpoint([*files, tmp_path / "third.mat"], SETTINGS).restore(columns=4)) == 0
+    kept(files, 5).write()
+    kept([first], 8).write()
+    done = restored(files)
+    assert [each[1:] for each in done] == [each[1:] for each in some(5)]
+    np.testing.assert_array_equal([each.found for each in done], [each.found for each in some(5)])
+    assert len(restored([first])) == 8
+    (alone, *_) = restored([second])  # the first is finished, say
+    np.testing.assert_array_equal(alone.found, some(1)[0].found[1:])
+    assert not restored([*files, tmp_path / "third.mat"])
 
 
-def test_it_is_written_when_the_time_has_come_and_removed_at_the_end(tmp_path, monkeypatch):
-    file = tmp_path / "file.mat"
-    kept = Checkpoint([file, tmp_path / "other.mat"], SETTINGS)
-    kept.keep(some(1))
-    assert not beside(file).exists()
-    monkeypatch.setattr(checkpoint, "INTERVAL", 0)
-    kept.keep(some(2))
-    assert beside(file).exists()
-    assert not file.exists()
-    kept.remove()
+def test_it_is_written_when_the_time_has_come_and_removed_with_each_file(tmp_path, monkeypatch):
+    first, second = files = [tmp_path / "first.mat", tmp_path / "second.mat"]
+    checkpoint = kept(files, 2)
+    checkpoint.keep()
     assert not list(tmp_path.iterdir())
+    monkeypatch.setattr("lipschitz.checkpoint.INTERVAL", 0)
+    checkpoint.keep()
+    assert set(tmp_path.iterdir()) == {beside(first), beside(second)}
+    checkpoint.remove(0)
+    checkpoint.done += some(1)
+    checkpoint.write()  # as when a signal comes between the two files
+    assert list(tmp_path.iterdir()) == [beside(second)]
+
+
+@pytest.mark.parametrize(
+    ("error", "left"),
+    [(Interrupted(2), True), (OSError(), True), (InputError(), False), (ImageError(), False)],
+)
+def test_an_end_in_the_middle_leaves_what_is_done(tmp_path, capsys, error, left):
+    """But not where the same command would only meet the error again."""
+    file = tmp_path / "file.mat"
+    with contextlib.suppress(BaseException), kept([file], 3):
+        raise error
+    assert beside(file).exists() == left
+    said = "3 of 10 iterations are kept: the same command goes on\n"
+    assert capsys.readouterr().err == (said if left else "")
 
 
 def test_a_checkpoint_that_cannot_be_written_is_said_once_and_ends_no_run(
@@ -147,16 +187,16 @@ def test_a_checkpoint_that_cannot_be_written_is_said_once_and_ends_no_run(
         raise OSError(errno.ENOSPC, "No space left on device", ".file.mat.checkpoint")
 
     monkeypatch.setattr(checkpoint, "write", full)
-    kept = Checkpoint([tmp_path / "file.mat"], SETTINGS)
-    kept.write(some(1))
-    kept.write(some(2))
-    said = capsys.readouterr().err
-    assert said == (".file.mat.checkpoint: No space left on device: the run goes on without it\n")
+    full_disk = kept([tmp_path / "file.mat"], 1)
+    full_disk.write()
+    full_disk.write()
+    said = ".file.mat.checkpoint: No space left on device: the run goes on without it\n"
+    assert capsys.readouterr().err == said
 
 
 def test_a_damaged_one_is_named_and_not_used(tmp_path, capsys):
     file = tmp_path / "file.mat"
-    Checkpoint([file], SETTINGS).write(some(3))
+    kept([file], 3).write()
     beside(file).write_bytes(beside(file).read_bytes()[:-1])
-    assert len(Checkpoint([file], SETTINGS).restore(columns=4)) == 0
+    assert not restored([file])
     assert capsys.readouterr().err == f"{beside(file)} is not used: it is damaged\n"

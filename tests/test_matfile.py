@@ -244,3 +244,28 @@ def test_a_file_of_absurd_size_is_refused_unread(tmp_path):
         file.truncate(2**40)
     with pytest.raises(FormatError, match="1099511627776 B, more than"):
         matfile.load(tmp_path / NAME)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"non_finite": np.array([1e38, 1e38])},
+        {"non_finite": np.array([-1.0])},
+        {"G2_max": np.array([1.0, 1e200])},
+        {"g_x0": 1e300},
+    ],
+)
+def test_numbers_that_sampling_cannot_give_are_refused(tmp_path, spoil):
+    contents = {k: v for k, v in loadmat(FILE).items() if not k.startswith("__")}
+    matfile.save(tmp_path / NAME, contents | spoil)
+    with pytest.raises(FormatError):
+        matfile.load(tmp_path / NAME)
+
+
+def test_slopes_that_are_all_zero_are_slopes_where_the_file_says_so(tmp_path):
+    """As of a network that is dead around the image."""
+    path = GOLDEN / "slope" / "mnist_2-layer" / "1024_100_0_7_6_least_relu_order1.mat"
+    contents = {k: v for k, v in loadmat(path).items() if not k.startswith("__")}
+    dead = {key: np.zeros(100) for key in matfile.SLOPE_KEYS.values()}
+    matfile.save(tmp_path / path.name, contents | dead)
+    assert not matfile.load(tmp_path / path.name, slope=True).maxima["2"].any()

@@ -1,5 +1,6 @@
 """The same command again: what is finished is kept, and what does not match is an error."""
 
+import itertools
 import re
 import shutil
 import signal
@@ -9,12 +10,14 @@ import pytest
 from scipy.io import loadmat, savemat
 
 import collect_gradients
+import estimate_gradient_norm
 import setup_digits
 from estimate_gradient_norm import EstimateLipschitz
 from lipschitz import model_file
 from lipschitz.checkpoint import beside
 from lipschitz.errors import ImageError
 from lipschitz.interruption import Interrupted
+from lipschitz.tensorflow import keras
 from tests.conftest import GOLDEN, lines
 
 ARGUMENTS = "-d digits -m 2-layer -N 32 -b 32 -i 4"
@@ -135,8 +138,8 @@ def test_settings_of_a_file_that_nothing_can_read_are_an_error(again, workplace)
 def interrupt_at(again, monkeypatch, iteration):
     """Run the command until Ctrl-C comes in the middle of an image."""
 
-    def keep(_, progress):
-        if len(progress) == iteration:
+    def keep(checkpoint):
+        if len(checkpoint.done) == iteration:
             raise Interrupted(signal.SIGINT)
 
     with monkeypatch.context() as patch:
@@ -155,12 +158,7 @@ def test_an_interrupted_image_is_gone_on_from_also_for_some_of_its_targets(
     assert all(path.exists() for path in checkpoints)
 
     sampled = []
-    draw = collect_gradients.Progress.add
-    monkeypatch.setattr(
-        collect_gradients.Progress,
-        "add",
-        lambda *args, **fields: (sampled.append(1), draw(*args, **fields)),
-    )
+    monkeypatch.setattr(collect_gradients.Checkpoint, "keep", lambda _: sampled.append(1))
     again("--target_type 2")
     assert len(sampled) == 1  # the fourth iteration
     assert [path.exists() for path in checkpoints].count(True) == 2
@@ -190,5 +188,61 @@ def test_an_image_that_cannot_be_scored_does_not_end_the_run(again, monkeypatch)
         patch.setattr(EstimateLipschitz, "estimate", without_the_first)
         done = again("-n 2", code=1)
     assert "image 0: g(x0) = 0" in done.stderr
-    assert "1 of 2 images have no score" in done.stderr
+    assert "3 of 6 targets have no score" in done.stderr
     assert kept(again("-n 2")) == saved(done)
+
+
+def test_another_network_of_the_same_weights_is_an_error(again, workplace):
+    """One that ends in a softmax, and whose warning led the user to take it away."""
+    path = workplace / "models" / "digits_2layer.keras"
+    network = model_file.load(path, setup_digits.FAMILY.named("2-layer").build)
+    soft = keras.Model(network.input, keras.layers.Softmax()(network.output))
+    model_file.save(soft, path)
+    assert "look like probabilities" in again().stderr
+    model_file.save(network, path)
+    assert "it is of another network, of the same weights" in again(code=2).stderr
+
+
+def test_a_target_without_a_finite_sample_costs_no_other(again, monkeypatch):
+    """As if the kernel had found none in the first target's second iteration."""
+    gradient_maxima = estimate_gradient_norm.gradient_maxima
+
+    def spoiled(predict, slopes):
+        measure, calls = gradient_maxima(predict, slopes), itertools.count()
+
+        def call(batch, weights):
+            found = measure(batch, weights)
+            if next(calls) == 1:
+                found[0] = [0, 0, 0, len(batch)]
+            return found
+
+        return call
+
+    with monkeypatch.context() as patch:
+        patch.setattr(estimate_gradient_norm, "gradient_maxima", spoiled)
+        done = again(code=1)
+    assert "_least_relu_order1.mat is not saved: an iteration has no finite sample" in done.stderr
+    assert "1 of 3 targets have no score" in done.stderr
+    assert len(saved(done)) == 2
+    assert kept(again()) == saved(done)
+
+
+def test_a_signal_between_the_files_of_an_image_leaves_no_checkpoint_behind(
+    again, workplace, monkeypatch
+):
+    whole = {path: loadmat(path) for path in saved(again())}
+    for path in whole:
+        (workplace / path).unlink()
+    save = collect_gradients.save
+
+    def save_and_be_interrupted(image, pair, *rest):
+        save(image, pair, *rest)
+        if pair.number == 1:
+            raise Interrupted(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(collect_gradients, "save", save_and_be_interrupted)
+        again(code=143)
+    assert len(kept(again())) == 2
+    assert not list(workplace.rglob("*.checkpoint"))
+    check_same(whole)

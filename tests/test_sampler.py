@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 from scipy.io import loadmat
 
-import collect_gradients
 import setup_digits
 from estimate_gradient_norm import EstimateLipschitz
 from lipschitz import shared_memory
@@ -30,8 +28,7 @@ def in_shared_memory():
     return set(os.listdir("/dev/shm"))
 
 
-def test_runs_are_the_same_to_the_bit_for_1_2_and_4_workers(workplace, monkeypatch):
-    monkeypatch.chdir(workplace)
+def test_runs_are_the_same_to_the_bit_for_1_2_and_4_workers(workplace, run_here, monkeypatch):
     drawn_by = []
     close = Workers.close
 
@@ -42,8 +39,7 @@ def test_runs_are_the_same_to_the_bit_for_1_2_and_4_workers(workplace, monkeypat
     monkeypatch.setattr(Workers, "close", note_and_close)
     for count in (1, 2, 4):
         arguments = f"-d digits -m 2-layer -N 2048 -b 256 -i 3 --nthreads {count} -s w{count}"
-        monkeypatch.setattr(sys, "argv", ["collect_gradients.py", *arguments.split()])
-        collect_gradients.main()
+        assert run_here("collect_gradients.py", *arguments.split(), cwd=workplace).returncode == 0
         assert len(drawn_by[-1]) == count  # so many processes drew
         assert min(drawn_by[-1].values()) >= 24 // count
     files = sorted(path.name for path in (workplace / "w1/digits_2-layer").iterdir())
@@ -289,8 +285,26 @@ def test_an_iteration_without_a_finite_sample_is_an_error():
     x_0 = np.zeros((4, 4, 1), np.float32)
     with EstimateLipschitz(nthreads=1) as sampler:
         sampler.load_model("digits", model=only_below(1e-9), batch_size=2)
-        with pytest.raises(ImageError, match=r"iteration \d.* all 2 samples are finite"):
+        with pytest.raises(ImageError, match=r"iteration \d+: .* all 2 samples are finite"):
             sampler.estimate(x_0, 0, 1, 2, 50)
+
+
+def test_a_target_with_an_iteration_without_a_finite_sample_has_no_number_there():
+    """Below 0 the root's slope is none; the other target's is. Two samples an iteration."""
+
+    def predict(x):
+        mean = tf.reduce_mean(x, axis=(1, 2, 3))
+        return tf.stack([2 + mean, tf.sqrt(tf.nn.relu(mean)), 0 * mean], axis=1)
+
+    with EstimateLipschitz(nthreads=1) as sampler:
+        sampler.load_model("digits", model=Network(predict, 4, 1, 3), batch_size=2)
+        lost, whole = sampler.estimate(np.zeros((4, 4, 1), np.float32), 0, [1, 2], 2, 30)
+    none = lost.non_finite == 2
+    assert 0 < none.sum() < 30
+    np.testing.assert_array_equal(np.isnan(lost.G2_max), none)
+    assert not lost.is_whole()
+    assert whole.is_whole()
+    np.testing.assert_allclose(whole.G1_max, 1, rtol=1e-6)
 
 
 def test_gradients_that_are_all_zero_are_warned_of_and_score_infinity():
@@ -318,7 +332,7 @@ def test_an_interrupted_estimate_can_be_followed_by_another(network):
     with EstimateLipschitz(nthreads=2) as sampler:
         sampler.load_model("digits", model=network, batch_size=64)
 
-        def stop(_):
+        def stop():
             raise KeyboardInterrupt
 
         with contextlib.suppress(KeyboardInterrupt):

@@ -19,7 +19,7 @@ def reference(digits_folder, tmp_path_factory):
     process = run.start()
     run.wait_for(".*.checkpoint", process)
     sampling = time.monotonic()
-    run.ended(process, 0)
+    run.ended(process, (0,))
     run.start_up, run.sampling = sampling - began, time.monotonic() - sampling
     assert len(list(folder.rglob("*.mat"))) == FILES
     return run

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -39,7 +41,7 @@ class Run:
         process = subprocess.Popen(
             [*before, sys.executable, ROOT / script, *arguments.split()],
             cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -50,18 +52,22 @@ class Run:
 
     def finish(self, arguments=ARGUMENTS, script=OFTEN_KEPT, before=()):
         """Run the command to its end; what it printed."""
-        return self.ended(self.start(arguments, script, before), 0)
+        return self.ended(self.start(arguments, script, before), (0,))
 
-    def ended(self, process, code, seconds=120):
-        """Wait for the end of a run, and see that it ended so; what it printed."""
-        printed, errors = process.communicate(timeout=seconds)
-        assert process.returncode == code, errors
+    def ended(self, process, codes, seconds=120):
+        """Wait for the end of a run, and see that it ended with one of these; what it printed."""
+        try:
+            printed, errors = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)  # its stack is printed
+            raise AssertionError(f"it does not end:\n{process.communicate()[1]}") from None
+        assert process.returncode in codes, errors
         assert "Traceback" not in errors
         self.check_nothing_is_left()
         return printed + errors
 
     def check_nothing_is_left(self):
-        """No process, no shared memory, no file that is not whole."""
+        """No process, no shared memory, no .mat that is not whole."""
         end = time.monotonic() + 5
         while self.processes() and time.monotonic() < end:
             time.sleep(0.02)
@@ -105,3 +111,14 @@ class Run:
             for key in expected.keys() & MAXIMA:
                 np.testing.assert_array_equal(found[key], expected[key], err_msg=f"{path} {key}")
         assert not list(self.folder.rglob("*" + checkpoint.EXTENSION))
+
+    def answers(self, process, number):
+        """Wait until the process has an answer of its own to a signal."""
+        status = Path(f"/proc/{process.pid}/status")
+        end = time.monotonic() + 60
+        while True:
+            (caught,) = re.findall(r"SigCgt:\s*(\w+)", status.read_text())
+            if int(caught, 16) >> (number - 1) & 1:
+                return
+            assert time.monotonic() < end
+            time.sleep(0.001)

@@ -17,14 +17,12 @@ SIGNALS = [
 LONGEST = 3  # seconds until a run that is asked to end has ended
 
 
-PYTHON = 0.15  # seconds in which Python itself starts, and answers signals
-
-
 def moments(disturbed, reference, seed):
     """Start runs, and yield each at a random moment: one that starts up, two that sample."""
     rng = random.Random(seed)
     process = disturbed.start()
-    time.sleep(rng.uniform(PYTHON, reference.start_up))
+    disturbed.answers(process, signal.SIGTERM)  # before, Python itself does
+    time.sleep(rng.uniform(0, reference.start_up))
     yield process
     for _ in range(2):
         began = time.time()
@@ -42,9 +40,9 @@ def test_a_run_that_is_ended_is_gone_on_from(disturbed, reference, number, seed)
         process.send_signal(number)
         sent = time.monotonic()
         if number == signal.SIGKILL:
-            disturbed.ended(process, -number)
+            disturbed.ended(process, (-number,))
         else:
-            disturbed.ended(process, 128 + number)
+            disturbed.ended(process, (128 + number,))
             assert time.monotonic() - sent < LONGEST
     disturbed.finish()
     disturbed.check_same(reference)
@@ -56,7 +54,7 @@ def test_a_process_group_that_is_killed_is_gone_on_from(disturbed, reference, se
     for process in moments(disturbed, reference, seed):
         assert process.poll() is None
         os.killpg(process.pid, signal.SIGKILL)
-        disturbed.ended(process, -signal.SIGKILL)
+        disturbed.ended(process, (-signal.SIGKILL,))
     disturbed.finish()
     disturbed.check_same(reference)
 
@@ -75,8 +73,10 @@ def test_workers_that_are_killed_change_nothing(disturbed, reference, seed):
             workers = disturbed.processes(drawing=True)
             time.sleep(0.001)
         os.kill(rng.choice(workers), number)
-        time.sleep(rng.uniform(0, 0.06) * reference.sampling)
-    said = disturbed.ended(process, 0)
+        # until they have answered again: one that is killed four times before is given up
+        disturbed.wait_for(".*.checkpoint", process, since=time.time())
+        time.sleep(rng.uniform(0, 0.1))
+    said = disturbed.ended(process, (0,))
     # a signal may meet a worker that is dead already, and not yet replaced
     assert said.count("a sampling worker was killed by SIG") >= 6
     disturbed.check_same(reference)

@@ -17,11 +17,11 @@ def test_a_disk_that_fills_up_ends_the_run_and_keeps_what_is_saved(disturbed, re
     with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(bytes(1000))
-    said = disturbed.ended(process, 1)
+    said = disturbed.ended(process, (1,))
     assert "order1.mat: No space left on device" in said
     saved = list(disturbed.folder.rglob("*.mat"))
     assert 0 < len(saved) < FILES
-    said = disturbed.ended(disturbed.start(), 1)
+    said = disturbed.ended(disturbed.start(), (1,))
     assert "cannot be written to: No space left on device" in said
     assert "[STATS]" not in said
     ballast.unlink()
@@ -47,6 +47,6 @@ def test_a_ring_is_made_smaller_to_fit_shared_memory(disturbed, reference):
 
 def test_shared_memory_without_room_for_a_batch_is_said_before_sampling(disturbed):
     process = disturbed.start(before=small_shared_memory("3m"))
-    said = disturbed.ended(process, 1)
+    said = disturbed.ended(process, (1,))
     assert "has no room for a batch: it has 3.1 MB, 3.2 MB are needed and 12.8 MB wanted" in said
     assert "[DATAGEN]" not in said
