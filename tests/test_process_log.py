@@ -66,6 +66,21 @@ def rows(done, title):
     return [row for row in table.splitlines()[1:] if not row.startswith("%")]
 
 
+def test_infinite_bounds_are_left_out_of_a_mean_which_says_how_many(tmp_path, process):
+    """A network that hides its gradients around one image of three; its maxima are not fitted."""
+    unfitted = {"ks": -1.0, "pVal": -1.0, "shape": -1.0, "loc": 0.0, "scale": -1.0}
+    folder = "lipschitz_mat/mnist_normal"
+    write(
+        tmp_path / "a.log",
+        block(folder, 1.0, "2"),
+        block(folder, 2.0, "2", image=1),
+        block(folder, np.inf, "2", image=2, **unfitted),
+    )
+    (summary,) = lines(process("a.log").stdout, "[L0]")
+    assert "Nimg = 3, bnd_avg = 1.5, " in summary
+    assert summary.endswith("bnd_norm = 2, infinite bounds left out = 1")
+
+
 def test_means_agree_with_2018(tmp_path, process):
     scored("l2", tmp_path / "a.log")
     found = summaries(process("a.log"))

@@ -103,6 +103,21 @@ def test_a_failure_of_scoring_has_its_exit_code_too(tmp_path):
     assert only_log(tmp_path).read_text().splitlines()[-2] == "a b.mat c.mat"
 
 
+def test_a_signal_between_the_steps_ends_it(tmp_path):
+    """With an interpreter that is done when the signal comes."""
+    python = tmp_path / "python"
+    python.write_text(
+        '#!/bin/sh\ntrap "" TERM; kill -TERM $PPID; sleep 0.3; echo "saved to $1.mat"\n'
+    )
+    python.chmod(0o755)
+    done = experiment(*TINY, cwd=tmp_path, PYTHON=str(python))
+    assert done.returncode == 143
+    text = only_log(tmp_path).read_text()
+    assert "collect_gradients.py.mat" in text
+    assert "clever.py" not in text
+    assert "Done" not in done.stdout
+
+
 @pytest.mark.parametrize(
     ("target", "target_type"), [("top2", 1), ("rand", 2), ("least", 4), ("all", 15)]
 )
