@@ -164,10 +164,11 @@ def main() -> None:
         with_targets = bool(args.target_type & USER)
         named = ids_file.read(Path(args.ids), args.firstimg, args.numimg, with_targets)
 
-    interruption.exit_at_once()
     # TensorFlow takes seconds to import: what is wrong with the options is said before
+    interruption.exit_at_once()
     from estimate_gradient_norm import EstimateLipschitz
 
+    interruption.raise_interrupted()
     with EstimateLipschitz(seed=args.seed, nthreads=args.nthreads) as sampler:
         data, network = sampler.load_model(
             args.dataset,
@@ -219,7 +220,7 @@ def main() -> None:
         for _, pairs, wanted in work:
             for pair in pairs:
                 finished(pair.path, wanted, args)  # an error is said before sampling
-        interruption.raise_interrupted()
+        interruption.check()
         failed = sample(sampler, data, work, args)
     if failed:
         total = sum(len(pairs) for _, pairs, _ in work)

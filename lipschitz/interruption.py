@@ -29,8 +29,7 @@ class Interrupted(BaseException):
 def exit_at_once() -> None:
     """From here on a signal ends the process with one line: nothing is begun that it could lose.
 
-    For the seconds in which a command imports and loads what it needs: libraries swallow exceptions
-    there.
+    For the seconds in which a command imports what it needs: libraries swallow exceptions there.
     """
     _answer(_exit)
 
