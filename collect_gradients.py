@@ -354,6 +354,7 @@ def sample(
     total = len(work) * args.Niters
     with tqdm(total=total, desc="iterations", disable=not sys.stderr.isatty()) as bar:
         for place, (image, pairs, wanted) in enumerate(work):
+            bar.clear()
             left = [pair for pair in pairs if not keep(pair, wanted, args)]
             try:
                 estimates = sample_image(sampler, data, image, left, wanted, args, bar)

@@ -5,7 +5,6 @@ forward pass: each target's maxima have the distribution that samples of its own
 """
 
 import random
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -20,7 +19,7 @@ from lipschitz.ball import DEFAULT_NORM, ball
 from lipschitz.checkpoint import Iteration
 from lipschitz.curvature import hessian_extremes
 from lipschitz.dataset import DataSet
-from lipschitz.errors import ImageError, InputError
+from lipschitz.errors import ImageError, InputError, say
 from lipschitz.estimate import Estimate, FirstOrder, SecondOrder
 from lipschitz.gradients import gradient_maxima, logits, margin_weights
 from lipschitz.matfile import GRADIENT_KEYS, SLOPE_KEYS
@@ -95,11 +94,10 @@ class EstimateLipschitz(AbstractContextManager):
         found = logits(self._network.predict, images)
         if not self._warned and are_probabilities(found):
             self._warned = True
-            print(
+            say(
                 "warning: the network's outputs look like probabilities (in [0, 1], with a sum of "
                 "1). CLEVER is defined on logits: scores of a softmax output do not compare. "
-                "Take the layer before the softmax",
-                file=sys.stderr,
+                "Take the layer before the softmax"
             )
         return found
 

@@ -67,8 +67,10 @@ def _answer(handler: Callable[[int, FrameType | None], None] | signal.Handlers) 
 
 def _exit(number: int, _: FrameType | None) -> None:
     command = sys.argv[0].rpartition("/")[2]
-    os.write(2, f"{command}: {WORDS[number]} before it began\n".encode())
-    os._exit(128 + number)
+    try:
+        os.write(2, f"{command}: {WORDS[number]} before it began\n".encode())
+    finally:
+        os._exit(128 + number)
 
 
 def _raise(number: int, _: FrameType | None) -> None:
