@@ -67,11 +67,10 @@ def main() -> None:
 
 def first_gradient(folder: Path, repeats: int) -> dict[str, float]:
     """A run as short as can be, and how much longer it takes than TensorFlow's import."""
-    collect = sampling("-N", 32, "-b", 32, "-i", 1, "--target_type", 7)
     repeated = []
     for _ in range(repeats):
         imported = seconds(IMPORT_TENSORFLOW, folder)
-        taken = seconds(collect, folder)
+        taken = seconds(sampling(folder, "-N", 32, "-b", 32, "-i", 1, "--target_type", 7), folder)
         repeated.append((taken, taken - imported))
     taken, beyond = np.median(repeated, axis=0)
     return {"seconds": taken, "beyond_import": beyond}
@@ -101,13 +100,15 @@ def scoring(folder: Path, repeats: int) -> dict[str, float]:
 def memory(folder: Path) -> dict[str, float]:
     """Megabytes: the main process at its peak, and what only one worker holds."""
     imported = peak_megabytes(IMPORT_TENSORFLOW, folder)
-    command = sampling("-N", 1024, "-i", 6, "--target_type", 16, "--nthreads", 1)
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as process:
+    options = ("-N", 1024, "-i", 6, "--target_type", 16, "--nthreads", 1)
+    with subprocess.Popen(
+        sampling(folder, *options), cwd=folder, stdout=subprocess.DEVNULL
+    ) as process:
         own = 0.0
         while process.poll() is None:
             own = max([own, *map(private_megabytes, children(process.pid))])
             time.sleep(0.05)
-    peak = peak_megabytes(command, folder)
+    peak = peak_megabytes(sampling(folder, *options), folder)
     return {
         "main_megabytes": peak,
         "beyond_import_megabytes": peak - imported,
@@ -115,10 +116,11 @@ def memory(folder: Path) -> dict[str, float]:
     }
 
 
-def sampling(*options: object) -> list[str]:
-    """A run on the first digit."""
+def sampling(folder: Path, *options: object) -> list[str]:
+    """A run on the first digit, into a folder of its own: finished files would be kept."""
     collect = [sys.executable, str(ROOT / "collect_gradients.py"), "--dataset", "digits"]
-    return [*collect, "--model_name", "normal", "--numimg", "1", *map(str, options)]
+    own = ["--save", tempfile.mkdtemp(dir=folder)]
+    return [*collect, "--model_name", "normal", "--numimg", "1", *own, *map(str, options)]
 
 
 def seconds(command: list[str], folder: Path) -> float:

@@ -27,9 +27,10 @@ GRADIENT_KEYS = {"2": "G2_max", "1": "G1_max", "i": "Gi_max"}
 SLOPE_KEYS = {"2": "L2_max", "1": "L1_max", "i": "Li_max"}
 CURVATURE_KEYS = {"2": "H2_max"}  # of second order
 NON_FINITE_KEY = "non_finite"  # samples left out of each maximum
+SETTINGS_KEY = "settings"  # what the numbers come from, as JSON (see provenance)
+
 LARGEST_NUMBER = float(np.finfo(np.float32).max)  # that sampling can save
 LARGEST_COUNT = 2**53  # samples
-SETTINGS_KEY = "settings"  # what the numbers come from, as JSON (see provenance)
 
 # what a name or a file may say: it comes to stand in printed lines and in names of plots
 NUMBER = r"\d{1,9}"
