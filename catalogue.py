@@ -1,20 +1,26 @@
-"""What can be named on a command line: the data sets and the networks built for them."""
+"""The names of the command line: data sets and networks; the only file that knows them all."""
+
+from __future__ import annotations
 
 import random
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import setup_cifar
 import setup_digits
 import setup_imagenet
 import setup_mnist
-from lipschitz import model_file
-from lipschitz.architecture import NAMES, Architecture, Family
-from lipschitz.dataset import DataSet
-from lipschitz.errors import InputError
-from lipschitz.networks import Network, keras_network
-from lipschitz.photographs import WITH_BACKGROUND, Photographs, first_class
-from lipschitz.sampling import BATCH_SIZE, IMAGENET_BATCH_SIZE
+from lipschitz.builtin import model_file
+from lipschitz.builtin.names import NAMES, Architecture, Family
+from lipschitz.data.dataset import DataSet
+from lipschitz.data.photographs import WITH_BACKGROUND, Photographs, first_class
+from lipschitz.settings import BATCH_SIZE, IMAGENET_BATCH_SIZE
+from lipschitz.support.errors import InputError
+from lipschitz.tf_backend.readers.keras_applications import PREFIX as KERAS
+
+if TYPE_CHECKING:
+    from lipschitz.network import Network
 
 # data sets whose networks are trained here
 TRAINABLE: dict[str, ModuleType] = {
@@ -57,15 +63,30 @@ def find(dataset: str, model_name: str, activation: str = "relu") -> str:
     return str(_model_path(dataset, model_name, activation))
 
 
+def import_framework() -> None:
+    """Import what computes the networks, which takes seconds."""
+    import lipschitz.tf_backend.network  # noqa: F401
+
+
 def network(dataset: str, model_name: str, activation: str = "relu", weights: str = "") -> Network:
     """A trained network of a data set; `weights` is a file for one of keras.applications."""
     if dataset == IMAGENET:
         return setup_imagenet.network(model_name, weights)
     if weights:
-        raise InputError("--weights is for ImageNet networks named keras:NAME")
+        raise InputError(f"weights in a file are for ImageNet networks named {KERAS}NAME")
+    from lipschitz.tf_backend.network import keras_network
+
     path = _model_path(dataset, model_name, activation)
     build = architecture(dataset, model_name, activation).build
     return keras_network(model_file.load(path, build))
+
+
+def network_of_2018(model: object) -> Network:
+    """An object of 2018's: `image_size`, `num_channels`, `num_labels` and `predict` of tensors."""
+    from lipschitz.tf_backend.network import TensorFlowNetwork
+
+    shape = (model.image_size, model.image_size, model.num_channels)
+    return TensorFlowNetwork(model.predict, shape, model.num_labels)
 
 
 def _model_path(dataset: str, model_name: str, activation: str) -> Path:
@@ -83,7 +104,7 @@ def batch_size(dataset: str) -> int:
     return IMAGENET_BATCH_SIZE if dataset == IMAGENET else BATCH_SIZE
 
 
-def printed_shift(dataset: str, network: Network) -> int:
+def class_offset(dataset: str, network: Network) -> int:
     """What is added to the labels of images in print: ImageNet's classes count from 1 there."""
     return first_class(network.num_labels) if dataset == IMAGENET else 0
 

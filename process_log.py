@@ -21,10 +21,11 @@ import numpy as np
 import pandas as pd
 
 import catalogue
-from lipschitz import matfile
-from lipschitz.errors import InputError, run
-from lipschitz.lines import line, printable, read
-from lipschitz.targets import UNTARGETED
+from lipschitz.data.targets import UNTARGETED
+from lipschitz.settings import INFO, NUMBER, FileName
+from lipschitz.support.command import run
+from lipschitz.support.errors import InputError
+from lipschitz.support.text import line, printable, read_fields
 
 # the tables begin with the rows that begin so
 FIRST_ROWS = (
@@ -49,7 +50,7 @@ SCORING = ("method", "use_slope", "shape_reg", "num_samples")  # options that ch
 # the fields of a [DEBUG] line, and those that --method maxsamp leaves out
 NUMBERS = dict.fromkeys(("id", "true_label", "target_label", "nsamps", "niters"), int)
 FIELDS = {"info": str, "bnd_norm": str, "bnd": float} | NUMBERS
-WORDS = {"info": matfile.INFO, "bnd_norm": "[12i]"} | dict.fromkeys(NUMBERS, matfile.NUMBER)
+WORDS = {"info": INFO, "bnd_norm": "[12i]"} | dict.fromkeys(NUMBERS, NUMBER)
 FIT = dict.fromkeys(("ks", "pVal", "shape", "loc", "scale", "g_x0"), float)
 
 # what tells one bound from another
@@ -135,7 +136,7 @@ def read_log(log: Path) -> tuple[list[dict[str, object]], list[str]]:
             elif text.startswith("[DEBUG][L1] "):
                 try:
                     bounds.append(experiment(file) | scoring | read_bound(text) | {"log": str(log)})
-                except (ValueError, matfile.FormatError) as error:
+                except ValueError as error:
                     problems.append(f"{log}, line {number}: {error}")
     return bounds, problems
 
@@ -150,7 +151,7 @@ def experiment(file: Path | None) -> dict[str, object]:
     """What the path of a .mat file says: the model, and the settings that no [DEBUG] line has."""
     if file is None:
         raise ValueError("no [Filename] line before it tells the model")
-    name = matfile.Name.parse(file.name)
+    name = FileName.parse(file.name)
     folder, settings = file.parent, ""
     if not of_data_set(folder) and of_data_set(folder.parent):
         folder, settings = folder.parent, folder.name
@@ -171,7 +172,7 @@ def read_bound(text: str) -> dict[str, object]:
     """A [DEBUG] line's fields as numbers; without those of a fit it is of --method maxsamp."""
     if not text.endswith("\n"):
         raise ValueError("the line is cut off")
-    fields = read(text)
+    fields = read_fields(text)
     fitted = not fields.keys().isdisjoint(FIT)
     expected = FIELDS | FIT if fitted else FIELDS
     if missing := expected.keys() - fields.keys():

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lipschitz import regular_file
-from lipschitz.architecture import Family
-from lipschitz.dataset import (
+from lipschitz.builtin.architectures import NUM_LABELS
+from lipschitz.builtin.names import Family
+from lipschitz.data.dataset import (
     DATA_FOLDER_VARIABLE,
     DataSet,
     Images,
@@ -24,9 +24,10 @@ from lipschitz.dataset import (
     pixels_to_box,
     validation_apart,
 )
-from lipschitz.download import DownloadError, download
-from lipschitz.errors import InputError, run
-from lipschitz.networks import NUM_LABELS
+from lipschitz.support import regular_file
+from lipschitz.support.command import run
+from lipschitz.support.download import DownloadError, download
+from lipschitz.support.errors import InputError
 
 ARCHIVE = "cifar-10-binary.tar.gz"
 ARCHIVE_SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"

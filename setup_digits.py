@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import scipy
 
-from lipschitz.architecture import Family
-from lipschitz.dataset import DataSet, Images, one_hot
-from lipschitz.networks import NUM_LABELS
+from lipschitz.builtin.architectures import NUM_LABELS
+from lipschitz.builtin.names import Family
+from lipschitz.data.dataset import DataSet, Images, one_hot
 
 FILE = Path(__file__).with_name("uci_digits") / "digits.npz"
 LARGEST_VALUE = 16

@@ -43,17 +43,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy
 
-from lipschitz import frozen_graph, keras_applications, photographs, regular_file
-from lipschitz.atomic import replacing
-from lipschitz.download import DownloadError, download
-from lipschitz.errors import InputError, first_line, run
-from lipschitz.keras_applications import PREFIX
-from lipschitz.lines import printable
-from lipschitz.photographs import Photographs
-from lipschitz.preprocessing import Preprocess, centred, centred_bgr, centred_scaled, doubled
+from lipschitz.data import photographs
+from lipschitz.data.photographs import Photographs
+from lipschitz.support import regular_file
+from lipschitz.support.atomic import replacing
+from lipschitz.support.command import run
+from lipschitz.support.download import DownloadError, download
+from lipschitz.support.errors import InputError, first_line
+from lipschitz.support.text import printable
+from lipschitz.tf_backend.readers import frozen_graph, keras_applications
+from lipschitz.tf_backend.readers.keras_applications import PREFIX
+from lipschitz.tf_backend.readers.preprocessing import (
+    Preprocess,
+    centred,
+    centred_bgr,
+    centred_scaled,
+    doubled,
+)
 
 if TYPE_CHECKING:
-    from lipschitz.networks import Network
+    from lipschitz.network import Network
 
 MODELS = Path("tmp/imagenet")
 ARCHIVE = "http://download.huan-zhang.com/models/adv/imagenet/frozen_imagenet_models_v1.1.tar.gz"
@@ -190,7 +199,9 @@ AddModel(
 
 def load(network: Network, generator: random.Random) -> Photographs:
     """The photographs at the network's size, with labels in its numbering."""
-    return photographs.load(photographs.folder(), network.image_size, network.num_labels, generator)
+    return photographs.load(
+        photographs.folder(), network.input_shape[0], network.num_labels, generator
+    )
 
 
 def model_path(model_name: str, folder: Path = MODELS) -> Path | None:
@@ -245,11 +256,8 @@ def probabilities(
     else:
         classifier = network(model_name, weights, folder)
         normalise = scipy.special.softmax
-    image = photographs.decode(image_file, classifier.image_size)
-
-    from lipschitz.tensorflow import tf
-
-    return normalise(classifier.predict(tf.constant(image[None]))[0])
+    image = photographs.decode(image_file, classifier.input_shape[0])
+    return normalise(classifier.logits(image[None])[0])
 
 
 def label_names(model_name: str, folder: Path = MODELS) -> dict[int, str]:

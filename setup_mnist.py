@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lipschitz import regular_file
-from lipschitz.architecture import Family
-from lipschitz.dataset import (
+from lipschitz.builtin.architectures import NUM_LABELS
+from lipschitz.builtin.names import Family
+from lipschitz.data.dataset import (
     DATA_FOLDER_VARIABLE,
     DataSet,
     Images,
@@ -25,9 +25,10 @@ from lipschitz.dataset import (
     pixels_to_box,
     validation_apart,
 )
-from lipschitz.download import DownloadError, download
-from lipschitz.errors import InputError, run
-from lipschitz.networks import NUM_LABELS
+from lipschitz.support import regular_file
+from lipschitz.support.command import run
+from lipschitz.support.download import DownloadError, download
+from lipschitz.support.errors import InputError
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",

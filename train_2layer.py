@@ -3,8 +3,8 @@
 import argparse
 
 import catalogue
-from lipschitz.errors import run
-from lipschitz.training import EPOCHS, Rate, Recipe, train
+from lipschitz.builtin.training import EPOCHS, Rate, Recipe, train
+from lipschitz.support.command import run
 
 RATES = {
     "mnist": Rate(0.1, decay=1e-3),

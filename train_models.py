@@ -3,8 +3,8 @@
 import argparse
 
 import catalogue
-from lipschitz.errors import run
-from lipschitz.training import EPOCHS, Rate, Recipe, distil, train
+from lipschitz.builtin.training import EPOCHS, Rate, Recipe, distil, train
+from lipschitz.support.command import run
 
 RATE = Rate(0.01, decay=1e-6)
 TRAIN = {"normal": train, "distilled": distil, "brelu": train}

@@ -5,11 +5,12 @@ import math
 from pathlib import Path
 
 import catalogue
-from lipschitz import model_file
-from lipschitz.activations import ACTIVATIONS
-from lipschitz.architecture import Architecture
-from lipschitz.errors import InputError, run
-from lipschitz.training import EPOCHS, OPTIMIZERS, Rate, Recipe, learn, save
+from lipschitz.builtin import model_file
+from lipschitz.builtin.activations import ACTIVATIONS
+from lipschitz.builtin.names import Architecture
+from lipschitz.builtin.training import EPOCHS, OPTIMIZERS, Rate, Recipe, learn, save
+from lipschitz.support.command import run
+from lipschitz.support.errors import InputError
 
 BATCH = 256
 RATES = {"sgd": Rate(0.01, decay=1e-5), "adam": Rate(0.001, decay=0.0)}

@@ -22,11 +22,11 @@ import catalogue
 import setup_digits
 from benchmarks import figures, machine, plain_port
 from estimate_gradient_norm import EstimateLipschitz
-from lipschitz import training
-from lipschitz.lanczos import MOST_PRODUCTS, RELATIVE_ERROR
-from lipschitz.networks import Network, keras_network
-from lipschitz.sampling import BATCH_SIZE, IMAGENET_BATCH_SIZE
-from lipschitz.tensorflow import keras
+from lipschitz.builtin import training
+from lipschitz.maths.lanczos import MOST_PRODUCTS, RELATIVE_ERROR
+from lipschitz.settings import BATCH_SIZE, IMAGENET_BATCH_SIZE
+from lipschitz.tf_backend.network import Network, keras_network
+from lipschitz.tf_backend.runtime import keras
 
 
 @dataclass(frozen=True)

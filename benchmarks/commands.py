@@ -17,8 +17,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import figures
-from lipschitz import matfile
-from lipschitz.matfile import GRADIENT_KEYS
+from lipschitz.results import matfile
+from lipschitz.results.matfile import GRADIENT_KEYS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -27,7 +27,7 @@ IMPORT_STATS = [sys.executable, "-c", "import scipy.stats"]
 MAKE_NETWORK = """
 import sys; sys.path.insert(0, {root!r})
 import catalogue
-from lipschitz import model_file
+from lipschitz.builtin import model_file
 chosen = catalogue.architecture("digits", "normal")
 model = chosen.build()
 model.layers[-1].bias.assign(catalogue.data_set("digits").test_labels[0])  # right on the first

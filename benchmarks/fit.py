@@ -21,8 +21,8 @@ from scipy.stats import weibull_min
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import figures
-from lipschitz import weibull
-from lipschitz.weibull import SHAPE_REG
+from lipschitz.maths import weibull
+from lipschitz.maths.weibull import SHAPE_REG
 
 STARTS = (0.1, 1, 5, 10, 20, 50, 100)
 LENGTHS, COUNTS = (50, 500), (9, 90, 900)

@@ -12,8 +12,8 @@ SIZE = 2048
 
 def describe() -> str:
     """Processor, cores, device and versions, in a line."""
-    from lipschitz.tensorflow import device_name, tf
-    from lipschitz.workers import cores
+    from lipschitz.support.machine import cores
+    from lipschitz.tf_backend.runtime import device_name, tf
 
     return (
         f"{_processor()}, {cores()} of {os.cpu_count()} cores, on the {device_name()}; "
@@ -35,7 +35,7 @@ class MatrixProducts:
     """Multiplies two float32 matrices, as TensorFlow does for a dense layer."""
 
     def __init__(self) -> None:
-        from lipschitz.tensorflow import tf
+        from lipschitz.tf_backend.runtime import tf
 
         factors = np.random.default_rng(0).standard_normal((2, SIZE, SIZE), np.float32)
         self._factors = [tf.constant(factor) for factor in factors]

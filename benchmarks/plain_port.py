@@ -10,10 +10,10 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import gammainc
 
-from lipschitz.ball import RADII
-from lipschitz.sampling import SEED
-from lipschitz.tensorflow import tf
-from lipschitz.worker import HIGHEST, LOWEST
+from lipschitz.maths.ball import RADII
+from lipschitz.sampling.worker import HIGHEST, LOWEST
+from lipschitz.settings import SEED
+from lipschitz.tf_backend.runtime import tf
 
 
 def draw(generator: np.random.RandomState, x_0: np.ndarray, count: int) -> np.ndarray:

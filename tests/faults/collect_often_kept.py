@@ -1,13 +1,13 @@
 """collect_gradients.py, whose checkpoints are written ten times a second."""
 
-from lipschitz import interruption
+from lipschitz.support import command
 
-interruption.exit_at_once()
+command.exit_at_once()
 
 import runpy  # noqa: E402, the command itself answers signals before it imports anything
 from pathlib import Path  # noqa: E402
 
-from lipschitz import checkpoint  # noqa: E402
+from lipschitz.results import checkpoint  # noqa: E402
 
 checkpoint.INTERVAL = 0.1
 command = Path(__file__).resolve().parent.parent.parent / "collect_gradients.py"

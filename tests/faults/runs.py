@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from scipy.io import loadmat
 
-from lipschitz import checkpoint, matfile
-from tests.conftest import ROOT
+from lipschitz.results import checkpoint, matfile
+from tests.helpers import ROOT
 
 OFTEN_KEPT = Path("tests", "faults", "collect_often_kept.py")
 DIGITS = "-d digits -m 2-layer "

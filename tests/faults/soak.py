@@ -22,9 +22,9 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from lipschitz.errors import run as run_command
-from tests.conftest import ROOT
+from lipschitz.support.command import run as run_command
 from tests.faults.runs import DIGITS, Run
+from tests.helpers import ROOT
 
 EXPERIMENTS = {
     "gradients": "-N 1024 -i 60 -n 2 --nthreads 2",

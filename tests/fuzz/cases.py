@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from lipschitz.errors import InputError
+from lipschitz.support.errors import InputError
 
 # what hypothesis keeps between runs would be left in the clone's folder
 HOME = tempfile.TemporaryDirectory(prefix="hypothesis-")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lipschitz import hdf5
+from lipschitz.tf_backend.readers import hdf5
 from tests.fuzz.trials import in_one_process
 
 

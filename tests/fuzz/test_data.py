@@ -16,8 +16,8 @@ import process_log
 import setup_cifar
 import setup_imagenet
 import setup_mnist
-from lipschitz import ids_file, photographs
-from lipschitz.download import DownloadError
+from lipschitz.data import ids_file, photographs
+from lipschitz.support.download import DownloadError
 from setup_mnist import IdxFile
 from tests.fuzz.cases import cases, edited, loaded, spoiled
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lipschitz import frozen_graph
-from lipschitz.preprocessing import doubled
-from lipschitz.tensorflow import tf
+from lipschitz.tf_backend.readers import frozen_graph
+from lipschitz.tf_backend.readers.preprocessing import doubled
+from lipschitz.tf_backend.runtime import tf
 from tests.fuzz.cases import cases, loaded, spoiled
-from tests.test_frozen_graph import CLASSES, SIZE, write_graph
+from tests.tf_backend.readers.test_frozen_graph import CLASSES, SIZE, write_graph
 
 
 def seed():

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from lipschitz import model_file
-from lipschitz.activations import ACTIVATIONS
-from lipschitz.networks import mlp
+from lipschitz.builtin import model_file
+from lipschitz.builtin.activations import ACTIVATIONS
+from lipschitz.builtin.architectures import mlp
+from tests.builtin.test_model_file import write_hdf5
 from tests.fuzz.cases import cases, loaded, spoiled
-from tests.test_model_file import write_hdf5
 
 SIZE = 2  # pixels, and hidden units
 NETWORK = mlp(SIZE, 1, [SIZE], ACTIVATIONS["tanh"])

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lipschitz import model_file
-from lipschitz.activations import ACTIVATIONS
-from lipschitz.networks import mlp
+from lipschitz.builtin import model_file
+from lipschitz.builtin.activations import ACTIVATIONS
+from lipschitz.builtin.architectures import mlp
 from tests.fuzz.cases import cases, edited, loaded, spoiled
 
 SIZE = 2  # pixels, and hidden units

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.io import loadmat, savemat
 
-from lipschitz import matfile
-from tests.conftest import GOLDEN
+from lipschitz.results import matfile
 from tests.fuzz.cases import cases, loaded, spoiled
+from tests.helpers import GOLDEN
 
 FIRST = GOLDEN / "l2" / "mnist_normal" / "1024_50_0_7_6_least_relu_order1.mat"
 SECOND = GOLDEN / "order2" / "mnist_normal" / "100_20_0_7_6_least_tanh_order2.mat"

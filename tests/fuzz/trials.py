@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 
-from lipschitz import hdf5
+from lipschitz.tf_backend.readers import hdf5
 
 PROGRAM = """
 import os, signal, sys
@@ -21,7 +21,7 @@ for path in sys.stdin:
         os.dup2(os.open(path.rstrip(), os.O_RDONLY), 0)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(1, 2)
-        os._exit(hdf5_trial.main())
+        os._exit(hdf5_probe.main())
     print(os.waitpid(child, 0)[1], flush=True)
 """
 

@@ -1,0 +1,56 @@
+"""The architectures of the networks of 2018."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lipschitz.builtin.activations import Activation, sharp_softplus
+
+if TYPE_CHECKING:  # TensorFlow takes seconds to import: only the functions that build do it
+    from lipschitz.tf_backend.runtime import keras
+
+NUM_LABELS = 10  # of the built-in data sets
+
+
+def two_layer(image_size: int, num_channels: int) -> keras.Model:
+    """One hidden layer of 1024 units, activation softplus(10x) / 10, logits out."""
+    return mlp(image_size, num_channels, [1024], sharp_softplus, "glorot_uniform")
+
+
+def mlp(
+    image_size: int,
+    num_channels: int,
+    widths: list[int],
+    activation: Activation,
+    initializer: str = "he_uniform",
+) -> keras.Model:
+    """Dense layers of these widths, logits out."""
+    from lipschitz.tf_backend.runtime import keras
+
+    layers = keras.layers
+    images = keras.Input((image_size, image_size, num_channels))
+    x = layers.Flatten()(images)
+    for width in widths:
+        x = activation(layers.Dense(width, kernel_initializer=initializer)(x))
+    return keras.Model(images, layers.Dense(NUM_LABELS)(x))
+
+
+def seven_layer(
+    image_size: int,
+    num_channels: int,
+    filters: tuple[int, int],
+    units: int,
+    activation: Activation,
+) -> keras.Model:
+    """Four 3x3 convolutions with two poolings and three dense layers, logits out."""
+    from lipschitz.tf_backend.runtime import keras
+
+    layers = keras.layers
+    images = x = keras.Input((image_size, image_size, num_channels))
+    for count in filters:
+        x = activation(layers.Conv2D(count, 3)(x))
+        # monotone activations: the largest is the same when it is pooled first, at less work
+        x = activation(layers.MaxPooling2D()(layers.Conv2D(count, 3)(x)))
+    x = activation(layers.Dense(units)(layers.Flatten()(x)))
+    x = activation(layers.Dense(units)(layers.Dropout(0.5)(x)))
+    return keras.Model(images, layers.Dense(NUM_LABELS)(x))

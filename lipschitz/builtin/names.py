@@ -1,0 +1,101 @@
+"""The names of a data set's networks: how each is built, where it is kept, what trains it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lipschitz.builtin import model_file
+from lipschitz.builtin.activations import ACTIVATIONS, Activation, bounded_relu
+from lipschitz.builtin.architectures import mlp, seven_layer, two_layer
+
+if TYPE_CHECKING:
+    from lipschitz.tf_backend.runtime import keras
+
+DISTILLATION_TEMPERATURE = 100
+NAMES = ("2-layer", "normal", "distilled", "brelu", "N,M,OPTS")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network that a data set can name."""
+
+    stem: str  # of its file in models/
+    build: Callable[[], keras.Model]
+    train_command: str
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the networks of a data set have in common."""
+
+    dataset: str
+    image_size: int
+    num_channels: int
+    filters: tuple[int, int]  # of the 7-layer networks
+    units: int
+
+    def named(self, name: str, activation: str = "relu") -> Architecture | None:
+        """The network that `--model_name` means; `activation` is that of "normal"."""
+        if name == "normal" and (activation != "relu" or self._trained_as_cnn()):
+            return self.cnn(activation)
+        dataset, relu = self.dataset, ACTIVATIONS["relu"]
+        seven = f"python3 train_models.py --dataset {dataset} --model_name {name}"
+        two = f"python3 train_2layer.py --dataset {dataset}"
+        known = {
+            "2-layer": Architecture(f"{dataset}_2layer", partial(two_layer, *self._images), two),
+            "normal": Architecture(dataset, self._seven_layer(relu), seven),
+            "distilled": Architecture(
+                f"{dataset}-distilled-{DISTILLATION_TEMPERATURE}", self._seven_layer(relu), seven
+            ),
+            "brelu": Architecture(f"{dataset}_brelu", self._seven_layer(bounded_relu), seven),
+        }
+        return known.get(name) or self._numbered(name)
+
+    def cnn(self, activation: str) -> Architecture:
+        """The 7-layer network with any activation."""
+        return Architecture(
+            f"{self.dataset}_cnn_7layer_{activation}",
+            self._seven_layer(ACTIVATIONS[activation]),
+            f"python3 train_nlayer.py --model {self.dataset} --modeltype cnn "
+            f"--activation {activation}",
+        )
+
+    def mlp(self, widths: list[int], activation: str) -> Architecture:
+        """Dense layers of these widths, and the output layer."""
+        return Architecture(
+            f"{self.dataset}_mlp_{len(widths) + 1}layer_{activation}_{widths[0]}",
+            partial(mlp, *self._images, widths, ACTIVATIONS[activation]),
+            f"python3 train_nlayer.py --model {self.dataset} --activation {activation} "
+            + " ".join(map(str, widths)),
+        )
+
+    def _numbered(self, name: str) -> Architecture | None:
+        """`N,M,OPTS`: N layers of M units. OPTS is an activation, or part of an old file's name."""
+        pattern = r"([2-9]|[1-9]\d),([1-9]\d{0,4}),([\w.-]{1,64})"
+        found = re.fullmatch(pattern, name, re.ASCII)
+        if not found:
+            return None
+        layers, width, options = int(found[1]), int(found[2]), found[3]
+        widths = [width] * (layers - 1)
+        stem = f"{self.dataset}_{layers}layer_relu_{width}_{options}"
+        if options in ACTIVATIONS and not model_file.find(stem):
+            return self.mlp(widths, options)
+        relu = self.mlp(widths, "relu")
+        return Architecture(
+            stem, relu.build, f"{relu.train_command} --modelfile {model_file.MODELS / stem}"
+        )
+
+    def _trained_as_cnn(self) -> bool:
+        """Whether the ReLU network is there from train_nlayer.py, and from no other."""
+        return not model_file.find(self.dataset) and bool(model_file.find(self.cnn("relu").stem))
+
+    @property
+    def _images(self) -> tuple[int, int]:
+        return self.image_size, self.num_channels
+
+    def _seven_layer(self, activation: Activation) -> Callable[[], keras.Model]:
+        return partial(seven_layer, *self._images, self.filters, self.units, activation)

@@ -1,0 +1,157 @@
+"""Training as in 2018: the cross-entropy of logits, by gradient descent with momentum or Adam."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lipschitz.builtin import model_file
+from lipschitz.builtin.names import DISTILLATION_TEMPERATURE, Architecture
+from lipschitz.data.dataset import DataSet, Images
+from lipschitz.settings import SEED
+from lipschitz.support.errors import InputError
+
+if TYPE_CHECKING:
+    from lipschitz.tf_backend.runtime import keras
+
+EPOCHS = 50
+TRAINING_BATCH = 128
+MOMENTUM = 0.9
+OPTIMIZERS = ("sgd", "adam")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """The learning rate at a step: initial / (1 + decay * step)."""
+
+    initial: float
+    decay: float
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained."""
+
+    rate: Rate
+    epochs: int = EPOCHS
+    batch: int = TRAINING_BATCH
+    optimizer: str = "sgd"
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise InputError(f"--epochs {self.epochs}: train for 1 epoch or more")
+
+
+def train(
+    architecture: Architecture, data: DataSet, recipe: Recipe, overwrite: bool = False
+) -> None:
+    """Train a network, print its accuracy on the test images and save it.
+
+    One that exists is kept unless `overwrite`.
+    """
+    if overwrite or not _kept(architecture.stem):
+        model = learn(architecture, data, recipe)
+        save(model, data, model_file.path_to_save(architecture.stem))
+
+
+def distil(
+    architecture: Architecture, data: DataSet, recipe: Recipe, overwrite: bool = False
+) -> None:
+    """Defensive distillation (Papernot et al., S&P 2016); saved and kept as by `train`.
+
+    A teacher learns the labels from logits / T, a student what the teacher says of the images,
+    softmax(logits / T); both start from a network that saw the images once. At T = 1, where the
+    student is used, its logits are about T times those of other networks.
+    """
+    if not overwrite and _kept(architecture.stem):
+        return
+    from lipschitz.tf_backend.runtime import tf
+
+    T = DISTILLATION_TEMPERATURE
+
+    def start() -> keras.Model:
+        return model_file.load(model_file.path_to_save(first), architecture.build)
+
+    def said_by(teacher: keras.Model, images: Images) -> Images:
+        logits = teacher.predict(images[0], batch_size=recipe.batch, verbose=0)
+        return images[0], tf.nn.softmax(logits / T).numpy()
+
+    first, second = f"{architecture.stem}_init", f"{architecture.stem}_teacher"
+    print("one epoch to start from")
+    model = learn(architecture, data, replace(recipe, epochs=1))
+    save(model, data, model_file.path_to_save(first))
+
+    print("the teacher")
+    teacher = start()
+    _fit(teacher, data.train, data.validation, recipe, T)
+    save(teacher, data, model_file.path_to_save(second))
+
+    print("the student (its accuracy here is agreement with the teacher)")
+    student = start()
+    _fit(student, said_by(teacher, data.train), said_by(teacher, data.validation), recipe, T)
+    save(student, data, model_file.path_to_save(architecture.stem))
+
+
+def learn(architecture: Architecture, data: DataSet, recipe: Recipe) -> keras.Model:
+    """A network trained from its first weights, which are always the same."""
+    from lipschitz.tf_backend.runtime import keras
+
+    keras.utils.set_random_seed(SEED)
+    model = architecture.build()
+    _fit(model, data.train, data.validation, recipe)
+    return model
+
+
+def save(model: keras.Model, data: DataSet, path: Path) -> None:
+    """Write the model, and print how it does on the test images."""
+    right = np.argmax(model.predict(data.test_data, batch_size=1024, verbose=0), axis=1)
+    accuracy = np.mean(right == np.argmax(data.test_labels, axis=1))
+    model_file.save(model, path)
+    print(
+        f"saved {path}: {accuracy:.2%} of the {len(data.test_data)} test images are right",
+        flush=True,
+    )
+
+
+def _kept(stem: str) -> bool:
+    existing = model_file.find(stem)
+    if existing:
+        print(f"kept {existing} (--overwrite trains it again)")
+    return existing is not None
+
+
+def _fit(
+    model: keras.Model,
+    images: Images,
+    validation: Images,
+    recipe: Recipe,
+    temperature: float = 1.0,
+) -> None:
+    """Minimise the cross-entropy of softmax(logits / temperature)."""
+    from lipschitz.tf_backend.runtime import keras
+
+    rate = keras.optimizers.schedules.InverseTimeDecay(
+        recipe.rate.initial, decay_steps=1, decay_rate=recipe.rate.decay
+    )
+    optimizers = {
+        "sgd": keras.optimizers.SGD(rate, momentum=MOMENTUM, nesterov=True),
+        "adam": keras.optimizers.Adam(rate),
+    }
+    # a model around the model: what is saved knows of no temperature, loss or optimizer
+    learner = keras.Sequential([model, keras.layers.Rescaling(1 / temperature)])
+    learner.compile(
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        optimizer=optimizers[recipe.optimizer],
+        metrics=["accuracy"],
+    )
+    learner.fit(
+        *images,
+        validation_data=validation,
+        batch_size=recipe.batch,
+        epochs=recipe.epochs,
+        verbose=1 if sys.stdout.isatty() else 2,
+    )

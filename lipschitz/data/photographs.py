@@ -1,0 +1,165 @@
+"""Photographs of a folder, CLASS.NUMBER.jpg, as a data set that decodes what is asked for.
+
+CLASS counts from 1 to 1000 and 0 is the background, as in networks of 1001 classes. In those of
+1000 classes, which lack the background, labels are CLASS - 1.
+"""
+
+import os
+import random
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from lipschitz.data.dataset import one_hot, pixels_to_box
+from lipschitz.support import regular_file
+from lipschitz.support.errors import InputError, first_line
+from lipschitz.support.text import printable
+
+FOLDER = Path("../imagenetdata/imgs")
+FOLDER_VARIABLE = "CLEVER_IMAGENET"  # names another folder
+WITHOUT_BACKGROUND, WITH_BACKGROUND = 1000, 1001  # classes of ImageNet's networks
+LARGEST_FILE = 2**26  # bytes
+LARGEST_NUMBER = 1000  # of photographs in the data set
+FORMATS = ("JPEG", "PNG")
+GREY_OR_RGB = ("L", "RGB")
+NAME = re.compile(r"(\d{1,4})\.\d+\.\w+", re.ASCII)
+
+
+class Pixels:
+    """Images by index (size, size, 3) or slice (n, size, size, 3), float32 in [-0.5, 0.5]."""
+
+    def __init__(self, paths: list[Path], size: int) -> None:
+        self.paths = paths
+        self._size = size
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int | slice) -> np.ndarray:
+        if not isinstance(index, slice):
+            return decode(self.paths[index], self._size)
+        chosen = self.paths[index]
+        images = np.empty((len(chosen), self._size, self._size, 3), np.float32)
+        for image, path in zip(images, chosen, strict=True):
+            image[:] = decode(path, self._size)
+        return images
+
+
+@dataclass(frozen=True)
+class Photographs:
+    """A data set (`lipschitz.dataset.DataSet`) of test images alone."""
+
+    test_data: Pixels
+    test_labels: np.ndarray  # (N, labels), one-hot
+
+
+def first_class(num_labels: int) -> int:
+    """The CLASS that is a network's label 0: one of 1000 labels lacks the background."""
+    return 1 if num_labels == WITHOUT_BACKGROUND else 0
+
+
+def folder() -> Path:
+    """Where the photographs lie: $CLEVER_IMAGENET, or `FOLDER`."""
+    return Path(os.environ.get(FOLDER_VARIABLE) or FOLDER)
+
+
+def load(folder: Path, size: int, num_labels: int, generator: random.Random) -> Photographs:
+    """The first 1,000 files of the folder, sorted and then shuffled by the generator.
+
+    Images that are neither grey nor RGB are dropped, and what is no photograph of a class is
+    skipped with a line, before images are numbered.
+    """
+    if not os.path.isdir(folder):  # Path.is_dir raises where a name is too long
+        raise InputError(
+            f"{folder} not found: place photographs named CLASS.NUMBER.jpg there, "
+            f"or name their folder in {FOLDER_VARIABLE}"
+        )
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    generator.shuffle(files)
+    paths, labels, skipped = _accepted(files[:LARGEST_NUMBER], size, num_labels)
+    if not paths:
+        raise InputError(
+            f"{folder} has no readable photograph named CLASS.NUMBER.jpg"
+            + (f": {skipped[0]}" if skipped else "")
+        )
+    if skipped:
+        said = f"{folder}: {len(skipped)} files skipped, first {skipped[0]}"
+        print(printable(said), file=sys.stderr)
+    return Photographs(Pixels(paths, size), one_hot(np.array(labels), num_labels))
+
+
+def _accepted(
+    files: list[Path], size: int, num_labels: int
+) -> tuple[list[Path], list[int], list[str]]:
+    """Grey and RGB images, their labels, and what else there is with the reason against it."""
+    paths, labels, skipped = [], [], []
+    for path in files:
+        try:
+            label = _label(path.name, num_labels)
+            if _mode(path, size) in GREY_OR_RGB:
+                paths.append(path)
+                labels.append(label)
+        except ValueError as error:
+            skipped.append(f"{path.name} ({error})")
+    return paths, labels, skipped
+
+
+def decode(path: Path, size: int) -> np.ndarray:
+    """The central square (size, size, 3) of an image whose shorter side is resized to `size`."""
+    try:
+        with _opened(path) as image:
+            width, height = _resized(*image.size, size)
+            image = image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+    left, top = width // 2 - size // 2, height // 2 - size // 2
+    return pixels_to_box(np.asarray(image.crop((left, top, left + size, top + size))))
+
+
+def _label(name: str, num_labels: int) -> int:
+    """The class in a file's name. Raises ValueError where there is none."""
+    found = NAME.fullmatch(name)
+    if not found:
+        raise ValueError("its name is not CLASS.NUMBER.jpg")
+    label = int(found[1]) - first_class(num_labels)
+    if not 0 <= label < num_labels:
+        raise ValueError(f"the network has no class {found[1]}")
+    return label
+
+
+def _mode(path: Path, size: int) -> str:
+    """How an image's header says that its pixels are stored. Raises ValueError."""
+    with _opened(path) as image:
+        _resized(*image.size, size)
+        return image.mode
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The image of a file. Raises ValueError where there is none, or one of absurd size."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with (
+                regular_file.opened(path, LARGEST_FILE) as file,
+                Image.open(file, formats=FORMATS) as image,
+            ):
+                yield image
+    except Exception as error:  # Pillow has no common class for what can be wrong in a file
+        raise ValueError(f"not a readable image: {first_line(error)}") from error
+
+
+def _resized(width: int, height: int, size: int) -> tuple[int, int]:
+    """Width and height with the shorter at `size`, the longer in proportion, truncated."""
+    shorter = min(width, height)
+    width, height = width * size // shorter, height * size // shorter
+    if width * height > Image.MAX_IMAGE_PIXELS:
+        raise ValueError(f"resized it has {width} x {height} pixels")
+    return width, height

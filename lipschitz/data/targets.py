@@ -1,0 +1,161 @@
+"""Which images are scored, and towards which classes: chosen by a seed, or named in a file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lipschitz.support import regular_file
+from lipschitz.support.errors import InputError
+
+TOP2, RANDOM, LEAST, USER, ALL = 1, 2, 4, 8, 16  # bits of a target type
+UNTARGETED = "class"  # info of a target that stands for its own class: class0, class1, ...
+NAMED_BY_USER = "user"  # info of a target that a file of ids names
+
+LARGEST_FILE = 2**23  # bytes: a row for each photograph of ImageNet's validation set has a tenth
+SHOWN = 80  # characters of what is wrong
+NUMBER = re.compile(r"\d{1,9}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class SelectedImage:
+    """An image and its targets; one that the network gets wrong has none."""
+
+    image_id: int
+    true_label: int
+    predicted: int
+    correct: bool
+    largest_logit: float
+    targets: list[int]
+    info: list[str]
+
+
+def choose(
+    ids: list[int],
+    logits: np.ndarray,
+    labels: np.ndarray,
+    target_type: int,
+    generator: random.Random,
+    lowest_random: int = 0,
+    by_user: list[list[int]] | None = None,
+) -> Iterator[SelectedImage]:
+    """Targets of the images `ids` that have these logits and one-hot labels (both (N, K)).
+
+    A seed picks what it always picked: Python's own generator draws the random class, once for
+    every image, used or not; of `lowest_random` and the K - 1 numbers that follow it. Targets
+    `by_user` (a list for each image) take the place of all others, and nothing is drawn. An
+    image whose largest logit is another class's too, or not finite, has no margin and counts as
+    wrong.
+    """
+    for place, (row, label) in enumerate(zip(logits, labels, strict=True)):
+        true_label, predicted = int(np.argmax(label)), int(np.argmax(row))
+        others = np.delete(np.arange(len(row)), predicted)
+        least, top2 = int(others[row[others].argmin()]), int(others[row[others].argmax()])
+        if by_user is not None:
+            named = [(NAMED_BY_USER, target) for target in by_user[place]]
+        else:
+            drawn = _random_class(generator, lowest_random, len(row), {predicted, least, top2})
+            if target_type & ALL:
+                named = [(UNTARGETED + str(other), int(other)) for other in others]
+            else:
+                kinds = ((LEAST, "least", least), (TOP2, "top2", top2), (RANDOM, "random", drawn))
+                named = [
+                    (info, target)
+                    for bit, info, target in kinds
+                    if target_type & bit and target is not None
+                ]
+        finite = bool(np.isfinite(row).all())
+        correct = finite and predicted == true_label and bool(row[predicted] > row[top2])
+        if not correct:
+            named = []
+        info, targets = [info for info, _ in named], [target for _, target in named]
+        largest = float(row[predicted])
+        yield SelectedImage(ids[place], true_label, predicted, correct, largest, targets, info)
+
+
+def _random_class(
+    generator: random.Random, lowest: int, num_labels: int, taken: set[int]
+) -> int | None:
+    """A class other than those taken, drawn until it is none of them; None if all are taken."""
+    free = set(range(lowest, num_labels)) - taken
+    while free:
+        drawn = generator.randint(lowest, lowest + num_labels - 1)
+        if drawn in free:
+            return drawn
+    return None
+
+
+@dataclass(frozen=True)
+class IdRow:
+    """An image that a file of ids names, and the targets in its rows."""
+
+    image_id: int
+    targets: list[int]
+
+
+@dataclass(frozen=True)
+class IdFile:
+    """The rows of a file of ids, images in the order of their first row."""
+
+    images: list[IdRow]
+    taken: int  # rows
+    rows: int  # in the file
+
+
+def read_ids(path: Path, first: int, count: int, with_targets: bool) -> IdFile:
+    """Read `count` rows from row `first` on of a tab-separated file: `id`, and `target`.
+
+    Rows of one image are put together. Raises InputError if the file cannot be used.
+    """
+    try:
+        rows = list(_rows(path, ["id", "target"] if with_targets else ["id"]))
+    except csv.Error as error:
+        raise InputError(f"{path}: {error}") from error
+    if first >= len(rows):
+        raise InputError(f"{path} has {len(rows)} rows: there is no row {first}")
+    taken = rows[first : first + count]
+    images: dict[int, IdRow] = {}
+    for image_id, *targets in taken:
+        image = images.setdefault(image_id, IdRow(image_id, []))
+        image.targets.extend(target for target in targets if target not in image.targets)
+    return IdFile(list(images.values()), len(taken), len(rows))
+
+
+def _rows(path: Path, columns: list[str]) -> Iterator[list[int]]:
+    """The numbers in these columns, row by row."""
+    try:
+        text = regular_file.read(path, LARGEST_FILE).decode("utf-8-sig")
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+    rows = csv.reader(io.StringIO(text, newline=None), delimiter="\t", quoting=csv.QUOTE_NONE)
+    filled = ((rows.line_num, fields) for fields in rows if any(field.strip() for field in fields))
+    _, header = next(filled, (1, []))
+    if not header:
+        raise InputError(f"{path}: it is empty")
+    for column in columns:
+        if column not in header:
+            raise InputError(
+                f"{path} has no column {column!r} (tab separated; it has "
+                f"{', '.join(map(repr, header))[:SHOWN]})"
+            )
+    places = {column: header.index(column) for column in columns}
+    for number, fields in filled:
+        if len(fields) > len(header):
+            raise InputError(
+                f"{path}: line {number} has {len(fields)} columns, the first {len(header)}"
+            )
+        fields += [""] * (len(header) - len(fields))
+        for column, place in places.items():
+            if not NUMBER.fullmatch(fields[place]):
+                raise InputError(
+                    f"{path}, line {number}: {column} {fields[place][:SHOWN]!r} is not a number "
+                    "of 0 or more"
+                )
+        yield [int(fields[place]) for place in places.values()]

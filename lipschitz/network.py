@@ -1,0 +1,125 @@
+"""The seam between frameworks: what the toolkit asks of a network. NumPy arrays in and out.
+
+A back end (`tf_backend/`) answers it; nothing above the seam knows which one does.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+STRUCTURE = "-"  # in a fingerprint: between the hash of the weights and that of the structure
+
+# H v (len(active), n) for the samples `active` of a batch and one vector each, v (len(active), n)
+Products = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """The valid inputs: each value lies in [lower, upper]; the default is the box of 2018.
+
+    Both ends are numbers, or arrays of the network's input shape.
+    """
+
+    lower: float | np.ndarray = -0.5
+    upper: float | np.ndarray = 0.5
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.lower).all() and np.isfinite(self.upper).all()):
+            raise ValueError("a box has finite ends")
+        if not np.less(self.lower, self.upper).all():
+            raise ValueError("the lower end of a box lies below its upper end, for every value")
+
+    @property
+    def width(self) -> float | np.ndarray:
+        """Upper - lower: a number if it is the same for all values."""
+        widths = np.subtract(self.upper, self.lower)
+        return float(widths.flat[0]) if np.ptp(widths) == 0 else widths
+
+    def __str__(self) -> str:
+        if np.ndim(self.lower) == np.ndim(self.upper) == 0:
+            return f"[{self.lower:g}, {self.upper:g}]"
+        ends = np.broadcast_arrays(self.lower, self.upper)
+        lowest, highest = np.min(self.lower), np.max(self.upper)
+        return f"[{lowest:g}, {highest:g}], an interval a value ({fingerprint(ends)[:12]})"
+
+
+class Maxima(NamedTuple):
+    """What a batch gives for T targets."""
+
+    largest: np.ndarray  # (T, 3 or 6): L2, L1, L-infinity norm of dg/dx, then the slopes if any
+    left_out: np.ndarray  # (T,): samples without finite logits, gradients or slopes
+
+    def merged(self, other: "Maxima") -> "Maxima":
+        """The maxima of two batches together."""
+        return Maxima(np.maximum(self.largest, other.largest), self.left_out + other.left_out)
+
+    def columns(self) -> np.ndarray:
+        """(T, 4 or 7): the maxima, then the count."""
+        return np.column_stack([self.largest, self.left_out])
+
+
+@runtime_checkable
+class Network(Protocol):
+    """A classifier. Images x are (B, *input_shape) float32, channels last; margins are g = w . f.
+
+    `weights` are rows w of `margin_weights`.
+    """
+
+    input_shape: tuple[int, ...]  # (H, W, C), (n,), (L, C), (D, H, W, C), ...
+    box: Box
+    num_labels: int
+    fingerprint: str  # of weights and structure
+    device: str  # the name of what computes, for people to read
+    streams: int  # calls at the same time that keep the device busy
+
+    def logits(self, x: np.ndarray) -> np.ndarray:
+        """f(x), (B, num_labels)."""
+
+    def gradient_maxima(self, x: np.ndarray, weights: np.ndarray, slopes: bool = False) -> Maxima:
+        """The largest norms of dg/dx over the batch, for each of the rows (T, num_labels).
+
+        With `slopes` also the largest slopes of g between samples 0 and 1, 2 and 3, ...
+        """
+
+    def gradients(self, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """dg/dx (B, *input_shape) at each image, with a row (B, num_labels) for each."""
+
+    def hessian_products(self, x: np.ndarray, weights: np.ndarray) -> Products:
+        """Products with the Hessians of g at x, for one row (num_labels,)."""
+
+    def is_piecewise_linear(self) -> bool:
+        """Whether the Hessian is zero wherever it exists; False if that is not known."""
+
+
+def margin_weights(num_labels: int, true_label: int, targets: list[int]) -> np.ndarray:
+    """Rows w (targets, num_labels) with w . f(x) = f_true(x) - f_target(x), the margin g(x)."""
+    identity = np.eye(num_labels, dtype=np.float32)
+    return identity[true_label] - identity[targets]
+
+
+def are_probabilities(outputs: np.ndarray) -> bool:
+    """Whether outputs (N, K) look like those of a softmax: in [0, 1], with a sum of 1 each."""
+    inside = (outputs >= 0).all() and (outputs <= 1).all()
+    return bool(inside and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
+
+
+def fingerprint(arrays: Iterable[np.ndarray]) -> str:
+    """SHA-256 of arrays in their order: of the weights of a network, or of an image."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def network_fingerprint(weights: str, structure: object) -> str:
+    """The fingerprint of a network: the hash of its weights, then that of its structure.
+
+    `structure` is what JSON can hold; other objects in it count by their class.
+    """
+    text = json.dumps(structure, sort_keys=True, default=lambda found: type(found).__name__)
+    return weights + STRUCTURE + hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,203 @@
+"""The .mat files between sampling and scoring: what they hold, how they are written and read."""
+
+import io
+import json
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import scipy
+
+from lipschitz import settings
+from lipschitz.results import matlab_format
+from lipschitz.settings import INFO, NUMBER, FileName, Provenance
+from lipschitz.support import regular_file
+from lipschitz.support.atomic import replacing
+from lipschitz.support.errors import first_line
+
+GRADIENT_KEYS = {"2": "G2_max", "1": "G1_max", "i": "Gi_max"}
+SLOPE_KEYS = {"2": "L2_max", "1": "L1_max", "i": "Li_max"}
+CURVATURE_KEYS = {"2": "H2_max"}  # of second order
+NON_FINITE_KEY = "non_finite"  # samples left out of each maximum
+SETTINGS_KEY = "settings"  # what the numbers come from, as JSON (lipschitz.settings)
+
+LARGEST_NUMBER = float(np.finfo(np.float32).max)  # that sampling can save
+LARGEST_COUNT = 2**53  # samples
+
+MODEL = r"\w[\w.,:+-]{0,127}"
+
+
+class FormatError(Exception):
+    """A file is not one that sampling wrote; the message says why."""
+
+
+class NoSlopesError(FormatError):
+    """Slopes are asked for, and the file has none."""
+
+
+def save(path: Path, contents: dict[str, object]) -> None:
+    """Write the file whole or not at all."""
+    with replacing(path) as unfinished:
+        scipy.io.savemat(unfinished, contents, appendmat=False)
+
+
+def difference(path: Path, provenance: Provenance) -> str:
+    """Why a file is not what these settings give, for people to read; empty where it is.
+
+    Raises FormatError where it cannot be read.
+    """
+    contents = _contents(path)
+    try:
+        stored = dict(json.loads(str(np.ravel(contents[SETTINGS_KEY])[0])))
+    except KeyError:
+        return "it does not say which network it is of, as files of 2018 do not"
+    except (ValueError, TypeError, IndexError, RecursionError) as error:
+        raise FormatError(f"its {SETTINGS_KEY} cannot be read") from error
+    return settings.difference(stored, provenance)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What scoring needs of a file."""
+
+    path: Path
+    name: FileName
+    model: str  # DATASET_MODEL, then -SETTINGS where there are any
+    g_x0: float
+    g_x0_grad_2_norm: float | None  # of second order
+    num_labels: int  # of the network
+    non_finite: int  # samples that the maxima leave out
+    maxima: dict[str, np.ndarray]  # by norm "2", "1", "i": (Niters,) float64; order 2: "2" alone
+
+
+def load(path: Path, slope: bool = False) -> Record:
+    """Read a file and check it; the maxima are those of gradients, of slopes, of |curvature|.
+
+    Raises FormatError where it cannot be read or is not a file of the sampler.
+    """
+    name = _name(path)
+    if name.order not in (1, 2):
+        raise FormatError(f"its order is {name.order}: there are 1 and 2")
+    if slope and name.order == 2:
+        raise NoSlopesError("it holds no slopes")
+    first_order = SLOPE_KEYS if slope else GRADIENT_KEYS
+    keys = first_order if name.order == 1 else CURVATURE_KEYS
+    contents = _contents(path)
+    try:
+        name = name._replace(
+            image_id=_count(contents, "id"),
+            true_label=_count(contents, "true_label"),
+            target_label=_count(contents, "target_label"),
+            info=_word(contents["info"], INFO),
+        )
+        maxima = {norm: _maxima(contents, key) for norm, key in keys.items()}
+        if slope and not any(x.any() for x in maxima.values()) and not _sampled_slopes(contents):
+            raise NoSlopesError("it holds no slopes")
+        g_x0 = _scalar(contents, "g_x0")
+        if g_x0 <= 0:
+            raise FormatError("its g_x0 is not above 0: the image was not classified correctly")
+        return Record(
+            path=path,
+            name=name,
+            model=_model(path, contents),
+            g_x0=g_x0,
+            g_x0_grad_2_norm=_norm(contents, "g_x0_grad_2_norm") if name.order == 2 else None,
+            num_labels=np.size(contents["pred"]),
+            non_finite=_left_out(contents),
+            maxima=maxima,
+        )
+    except (KeyError, IndexError, ValueError, TypeError) as error:
+        raise FormatError(f"it lacks what sampling writes: {error}") from error
+
+
+def _name(path: Path) -> FileName:
+    try:
+        return FileName.parse(path.name)
+    except ValueError as error:
+        raise FormatError(str(error)) from error
+
+
+def _contents(path: Path) -> dict[str, np.ndarray]:
+    """The variables of the file, by name. Raises FormatError."""
+    try:
+        content = matlab_format.uncompressed(regular_file.read(path, matlab_format.LARGEST))
+        with warnings.catch_warnings():  # a variable that is there twice, say
+            warnings.simplefilter("error", scipy.io.matlab.MatReadWarning)
+            return scipy.io.loadmat(io.BytesIO(content))
+    except Exception as error:  # scipy's reader raises what its parsing stumbles over
+        raise FormatError(f"it is not a whole MATLAB file ({first_line(error)})") from error
+
+
+def _numbers(contents: dict[str, np.ndarray], key: str) -> np.ndarray:
+    values = np.ravel(contents[key])
+    if values.dtype.kind not in "iuf" or not (np.abs(values) <= LARGEST_NUMBER).all():
+        raise ValueError(f"{key} is not made of numbers, or not of float32's")
+    return values.astype(np.float64)
+
+
+def _scalar(contents: dict[str, np.ndarray], key: str) -> float:
+    values = _numbers(contents, key)
+    if values.size != 1:
+        raise ValueError(f"{key} is not a number")
+    return float(values[0])
+
+
+def _count(contents: dict[str, np.ndarray], key: str) -> int:
+    value = _scalar(contents, key)
+    if not value.is_integer() or not re.fullmatch(NUMBER, str(int(value))):
+        raise ValueError(f"{key} is {value:g}, no image or class")
+    return int(value)
+
+
+def _norm(contents: dict[str, np.ndarray], key: str) -> float:
+    value = _scalar(contents, key)
+    if value < 0:
+        raise ValueError(f"{key} is {value:g}, no norm")
+    return value
+
+
+def _sampled_slopes(contents: dict[str, np.ndarray]) -> bool:
+    """Whether the file says that slopes are its own, be they all zero."""
+    try:
+        return bool(np.ravel(contents["args"][0, 0]["compute_slope"])[0])
+    except (KeyError, IndexError, ValueError, TypeError):
+        return False
+
+
+def _left_out(contents: dict[str, np.ndarray]) -> int:
+    """How many samples the maxima leave out; files of 2018 do not say."""
+    counts = _numbers(contents, NON_FINITE_KEY) if NON_FINITE_KEY in contents else np.zeros(1)
+    if (counts < 0).any() or counts.sum() > LARGEST_COUNT:
+        raise ValueError(f"{NON_FINITE_KEY} are no counts")
+    return int(counts.sum())
+
+
+def _word(values: np.ndarray, pattern: str) -> str:
+    """The text in an array of one, where it is made as the pattern says."""
+    word = str(np.ravel(values)[0])
+    if not re.fullmatch(pattern, word, re.ASCII):
+        raise ValueError(f"{word[:80]!r} is no name")
+    return word
+
+
+def _maxima(contents: dict[str, np.ndarray], key: str) -> np.ndarray:
+    values = _numbers(contents, key)
+    if key in CURVATURE_KEYS.values():
+        values = np.abs(values)  # stored with their sign
+    if not values.size or (values < 0).any():
+        raise ValueError(f"{key} is not an array of maxima")
+    return values
+
+
+def _model(path: Path, contents: dict[str, np.ndarray]) -> str:
+    """Which model the file is of: its folder, with the folder above where that is SETTINGS."""
+    parent = path.resolve().parent
+    try:
+        args = contents["args"][0, 0]
+        dataset, model_name = args["dataset"], args["model_name"]
+    except (KeyError, IndexError, ValueError, TypeError):
+        return parent.name
+    model = f"{_word(dataset, MODEL)}_{_word(model_name, MODEL)}"
+    return f"{model}-{parent.name}" if parent.parent.name == model else model

@@ -1,0 +1,198 @@
+"""An experiment: images with their targets, sampled one after the other, saved and resumed.
+
+`sample_image` is the unit of work, without files; `Experiment.run` stands around it.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from lipschitz.data.targets import SelectedImage
+from lipschitz.results import matfile
+from lipschitz.results.checkpoint import Checkpoint, checkpoint_path
+from lipschitz.results.estimate import Estimate
+from lipschitz.sampling.sampler import Sampler, Transformation
+from lipschitz.settings import Provenance, Settings, as_json
+from lipschitz.support.command import check_interrupted
+from lipschitz.support.errors import ImageError, InputError
+
+
+@dataclass(frozen=True)
+class TargetFile:
+    """A target of an image: its number in the run, and the file of its maxima."""
+
+    number: int
+    info: str
+    target: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class Work:
+    """An image of a run, its targets' files, and what their numbers come from."""
+
+    image: SelectedImage
+    x_0: np.ndarray
+    files: list[TargetFile]
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class Done:
+    """The result for one image: the files that were there, and the estimates of the others.
+
+    `lost` are the targets that have no file: an iteration of theirs has no finite sample, or the
+    image cannot be scored, for the reason in `error`.
+    """
+
+    image: SelectedImage
+    kept: list[TargetFile]
+    sampled: list[tuple[TargetFile, Estimate]] = field(default_factory=list)
+    lost: list[TargetFile] = field(default_factory=list)
+    error: ImageError | None = None
+
+    @property
+    def seconds(self) -> float:
+        """The time that sampling took."""
+        return float(self.sampled[0][1].time[-1]) if self.sampled else 0.0
+
+
+def sample_image(
+    sampler: Sampler,
+    settings: Settings,
+    x_0: np.ndarray,
+    true_label: int,
+    targets: list[int],
+    *,
+    image_id: int = 0,
+    transform: Transformation | None = None,
+) -> list[Estimate]:
+    """One image with its targets: an estimate each.
+
+    Raises ValueError if image or classes are not the network's, ImageError if the image cannot be
+    scored, RunError if workers are killed again and again.
+    """
+    image = sampler.at_image(x_0, true_label, targets, image_id)
+    iterations = sampler.iterations(
+        image, settings.drawn, settings.Niters, settings.ball, transform
+    )
+    return sampler.estimates(image, settings.drawn, list(iterations))
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The images of a run, with what they have in common.
+
+    `transform` is the function that the settings name. With `overwrite`, files that come from
+    something else are replaced. `options` are kept in the files under `args`.
+    """
+
+    sampler: Sampler
+    settings: Settings
+    transform: Transformation | None = None
+    overwrite: bool = False
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    def run(self, work: list[Work]) -> Iterator[Done]:
+        """Sample around each image, save its targets' files and yield the result.
+
+        What an earlier run finished is kept, and one that ended in the middle of an image is
+        resumed from its checkpoints. Raises InputError if a file comes from something else.
+        """
+        niters = self.settings.Niters
+        with tqdm(
+            total=len(work) * niters, desc="iterations", disable=not sys.stderr.isatty()
+        ) as bar:
+            for place, each in enumerate(work):
+                done = self._run_image(each, bar)
+                bar.update((place + 1) * niters - bar.n)
+                bar.clear()
+                yield done
+
+    def check(self, work: list[Work]) -> None:
+        """Raise InputError if a file is there that comes from something else."""
+        for each in work:
+            for file in each.files:
+                self.is_finished(file.path, each.provenance)
+
+    def is_finished(self, path: Path, provenance: Provenance) -> bool:
+        """Whether a file is there and comes from this.
+
+        Raises InputError if it comes from something else, unless that is to be replaced.
+        """
+        if not path.exists():
+            return False
+        try:
+            different = matfile.difference(path, provenance)
+        except matfile.FormatError as error:
+            different = str(error)
+        if different and not self.overwrite:
+            raise InputError(f"{path} is not what this run would give: {different}")
+        return not different
+
+    def _run_image(self, work: Work, bar: tqdm) -> Done:
+        kept = [file for file in work.files if self._keep(file, work.provenance)]
+        left = [file for file in work.files if file not in kept]
+        if not left:
+            return Done(work.image, kept)
+        try:
+            estimates = self._sample(work, left, bar)
+        except ImageError as error:
+            return Done(work.image, kept, lost=left, error=error)
+        sampled = list(zip(left, estimates, strict=True))
+        lost = [file for file, estimate in sampled if not estimate.is_complete()]
+        return Done(work.image, kept, sampled, lost)
+
+    def _keep(self, file: TargetFile, provenance: Provenance) -> bool:
+        """Whether an earlier run, or one beside this, finished a target."""
+        if not self.is_finished(file.path, provenance):
+            return False
+        checkpoint_path(file.path).unlink(missing_ok=True)  # a kill may have come between
+        return True
+
+    def _sample(self, work: Work, files: list[TargetFile], bar: tqdm) -> list[Estimate]:
+        """Sample around an image for these targets, from a checkpoint on, and save the results."""
+        sampler, settings = self.sampler, self.settings
+        # these show in the last bits of a maximum
+        bits = {"batch_size": sampler.batch_size, "device": sampler.network.device}
+        paths = [file.path for file in files]
+        with Checkpoint(paths, {**work.provenance, **bits}, settings.Niters) as checkpoint:
+            checkpoint.restore(sampler.columns)
+            done = tuple(checkpoint.iterations)
+            bar.update(len(done))
+            targets = [file.target for file in files]
+            image = sampler.at_image(work.x_0, work.image.true_label, targets, work.image.image_id)
+            for iteration in sampler.iterations(
+                image, settings.drawn, settings.Niters, settings.ball, self.transform, done
+            ):
+                checkpoint.add(iteration)
+                bar.update()
+                check_interrupted()
+            estimates = sampler.estimates(image, settings.drawn, checkpoint.iterations)
+            for place, (file, estimate) in enumerate(zip(files, estimates, strict=True)):
+                self.is_finished(file.path, work.provenance)  # raises if another run was here
+                if estimate.is_complete():
+                    save(work, file, estimate, self.options)
+                checkpoint.remove(place)
+        return estimates
+
+
+def save(work: Work, file: TargetFile, estimate: Estimate, options: Mapping[str, object]) -> None:
+    """Write the .mat of an image and a target."""
+    contents = {
+        **estimate.arrays(),
+        "pred": estimate.pred,
+        "g_x0": estimate.g_x0,
+        "id": work.image.image_id,
+        "true_label": work.image.true_label,
+        "target_label": file.target,
+        "info": file.info,
+        "args": {name: "" if value is None else value for name, value in options.items()},
+        matfile.SETTINGS_KEY: as_json(work.provenance),
+        "path": str(file.path),
+    }
+    matfile.save(file.path, contents)

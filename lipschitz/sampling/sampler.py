@@ -1,0 +1,256 @@
+"""Sampling around one image: workers draw, the network measures, iterations come out.
+
+The unit of work is one image with all its target classes. They share the samples and the
+forward pass: each target's maxima have the distribution that samples of its own would give.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+
+from lipschitz.maths.ball import Ball
+from lipschitz.network import Maxima, Network, are_probabilities, margin_weights
+from lipschitz.results.estimate import Estimate, FirstOrder, Iteration, SecondOrder
+from lipschitz.results.matfile import GRADIENT_KEYS, SLOPE_KEYS
+from lipschitz.sampling.curvature import Extremes, hessian_extremes
+from lipschitz.sampling.pool import Workers, default_count
+from lipschitz.sampling.worker import Neighbourhood
+from lipschitz.settings import SEED
+from lipschitz.support.errors import ImageError, InputError
+from lipschitz.support.text import say
+
+Transformation = Callable[[np.ndarray], np.ndarray]  # of images (H, W, C) in [0, 1]
+
+SMOOTH_ACTIVATIONS = ("tanh", "sigmoid", "softplus", "arctan", "elu", "2-layer's own")
+PROBABILITIES = (
+    "warning: the network's outputs look like probabilities (in [0, 1], with a sum of 1). CLEVER "
+    "is defined on logits: scores of a softmax output do not compare. Take the layer before the "
+    "softmax"
+)
+
+
+@dataclass(frozen=True)
+class AtImage:
+    """An image with its targets, and what the network says of it."""
+
+    x_0: np.ndarray
+    true_label: int
+    targets: list[int]
+    image_id: int  # part of the key of its samples
+    pred: np.ndarray  # (K,) float32: logits
+    margins: list[float]  # g(x_0) of each target
+    gradient_norms: np.ndarray | None  # of g at x_0 (targets, 3), L2, L1, L-infinity; second order
+
+
+class Sampler(AbstractContextManager):
+    """A network, and the workers that draw around its images. Use it in a `with` block."""
+
+    def __init__(
+        self,
+        network: Network,
+        batch_size: int,
+        *,
+        order: int = 1,
+        slopes: bool = False,
+        seed: int = SEED,
+        nthreads: int = 0,
+    ) -> None:
+        """Start `nthreads` workers; 0: half the cores. The same seed draws the same samples.
+
+        Raises InputError if the network has no second order and `order` is 2, or if slopes are
+        asked of an odd batch; RunError if there is no shared memory.
+        """
+        if order == 2 and network.is_piecewise_linear():
+            raise InputError(
+                "this network is piecewise linear (ReLU, bounded ReLU, hard_sigmoid), so its "
+                f"Hessian is zero; activations that work: {', '.join(SMOOTH_ACTIVATIONS)}"
+            )
+        self.network, self.batch_size, self.seed = network, batch_size, seed
+        self.nthreads = nthreads or default_count()
+        self.order, self.slopes = order, slopes and order == 1
+        if self.slopes and batch_size % 2:
+            raise InputError("slopes take pairs of samples: give an even batch size")
+        self._warned = False
+        values = int(np.prod(network.input_shape))
+        self._workers = Workers(self.nthreads, batch_size, values)
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the workers."""
+        self._workers.close()
+
+    @property
+    def columns(self) -> int:
+        """Numbers in an iteration's findings for a target."""
+        if self.order == 2:
+            return len(Extremes._fields)
+        return len(GRADIENT_KEYS) + (len(SLOPE_KEYS) if self.slopes else 0) + 1
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Logits (N, K); outputs that look like probabilities are warned of, once."""
+        found = self.network.logits(images)
+        if not self._warned and are_probabilities(found):
+            self._warned = True
+            say(PROBABILITIES)
+        return found
+
+    def at_image(
+        self, x_0: np.ndarray, true_label: int, targets: Sequence[int], image_id: int = 0
+    ) -> AtImage:
+        """The margins f_true - f_target of an image, and for the second order their gradients.
+
+        Raises ValueError if shape or classes are not the network's, ImageError if a margin is not
+        above 0 or a gradient is not finite.
+        """
+        x_0, targets = np.asarray(x_0, np.float32), list(targets)
+        self._check(x_0, true_label, targets)
+        pred = self.logits(x_0[None])[0]
+        margins = _margins(pred, true_label, targets, image_id)
+        norms = self._gradient_norms(x_0, true_label, targets, image_id)
+        return AtImage(x_0, true_label, targets, image_id, pred, margins, norms)
+
+    def iterations(
+        self,
+        image: AtImage,
+        drawn: int,
+        needed: int,
+        ball: Ball,
+        transform: Transformation | None = None,
+        done: Sequence[Iteration] = (),
+    ) -> Iterator[Iteration]:
+        """Sample `drawn` points (a multiple of the batch size) an iteration, `needed` times.
+
+        Samples are those of (seed, image_id, iteration), each put through the transformation,
+        which x_0 is not. Iterations that are `done` already are not drawn again. Raises
+        ImageError once every target has an iteration without a finite sample, RunError if workers
+        are killed again and again.
+        """
+        around = Neighbourhood(
+            image.x_0, ball, self.seed, image.image_id, transform, self.network.box
+        )
+        weights = margin_weights(self.network.num_labels, image.true_label, image.targets)
+        lost = np.zeros(len(image.targets), bool)
+        for iteration in done:
+            lost |= iteration.found[:, -1] == drawn
+        per_iteration = drawn // self.batch_size
+        batches = self._workers.batches(around, needed, per_iteration, first=len(done))
+        start = time.perf_counter() - (done[-1].ended if done else 0)
+        for number in range(len(done), needed):
+            of_batches, waited = [], 0.0
+            for _ in range(per_iteration):
+                asked = time.perf_counter()
+                batch = next(batches)
+                waited += time.perf_counter() - asked
+                of_batches.append(self._measure(batch.reshape(-1, *image.x_0.shape), weights))
+            found = reduce(type(of_batches[0]).merged, of_batches).columns().astype(float)
+            lost |= found[:, -1] == drawn
+            if lost.all() and (found[:, -1] == drawn).any():
+                raise ImageError(
+                    f"image {image.image_id}, iteration {number}: no logits or no derivatives of "
+                    f"all {drawn} samples are finite; the network overflows near this image"
+                )
+            yield Iteration(found, time.perf_counter() - start, waited)
+
+    def estimates(
+        self, image: AtImage, drawn: int, iterations: Sequence[Iteration]
+    ) -> list[Estimate]:
+        """Each target's estimate; a maximum without a finite sample is nan."""
+        columns = np.stack([iteration.found for iteration in iterations], axis=-1)
+        none = columns[:, -1:] == drawn
+        columns[:, :-1] = np.where(none, np.nan, columns[:, :-1])
+        times = {
+            "time": np.array([iteration.ended for iteration in iterations]),
+            "overhead": np.array([iteration.waited for iteration in iterations]),
+        }
+        of_order = self._first_order if self.order == 1 else self._second_order
+        return [
+            of_order(
+                columns[place],
+                None if image.gradient_norms is None else image.gradient_norms[place],
+                target_label=target,
+                pred=image.pred,
+                g_x0=margin,
+                drawn=drawn,
+                **times,
+            )
+            for place, (target, margin) in enumerate(zip(image.targets, image.margins, strict=True))
+        ]
+
+    def _measure(self, batch: np.ndarray, weights: np.ndarray) -> Maxima | Extremes:
+        if self.order == 2:
+            return hessian_extremes(self.network, batch, weights)
+        return self.network.gradient_maxima(batch, weights, self.slopes)
+
+    def _gradient_norms(
+        self, x_0: np.ndarray, true_label: int, targets: list[int], image_id: int
+    ) -> np.ndarray | None:
+        """L2, L1 and L-infinity norm (targets, 3) of the margins' gradients at x_0."""
+        if self.order == 1:
+            return None
+        weights = margin_weights(self.network.num_labels, true_label, targets)
+        found = self.network.gradient_maxima(x_0[None], weights)
+        if found.left_out.any():
+            raise ImageError(f"image {image_id}: its gradient is not finite")
+        return found.largest
+
+    def _first_order(self, columns: np.ndarray, _: None, **shared: object) -> FirstOrder:
+        """The estimate of columns (columns, Niters)."""
+        keys = [*GRADIENT_KEYS.values(), *SLOPE_KEYS.values()]
+        *maxima, non_finite = columns
+        absent = [] if self.slopes else list(np.zeros((len(SLOPE_KEYS), len(non_finite))))
+        return FirstOrder(
+            **shared,
+            **dict(zip(keys, [*maxima, *absent], strict=True)),
+            non_finite=non_finite,
+            with_slopes=self.slopes,
+        )
+
+    def _second_order(
+        self, columns: np.ndarray, norms: np.ndarray, **shared: object
+    ) -> SecondOrder:
+        """The estimate of columns (columns, Niters), and of the gradient's norms at x_0."""
+        eigenvalues, capped, products, non_finite = columns
+        l2, l1, linf = map(float, norms)
+        return SecondOrder(
+            **shared,
+            H2_max=eigenvalues,
+            capped=int(capped.sum()),
+            products=int(products.sum()),
+            non_finite=non_finite,
+            g_x0_grad_2_norm=l2,
+            g_x0_grad_1_norm=l1,
+            g_x0_grad_inf_norm=linf,
+        )
+
+    def _check(self, x_0: np.ndarray, true_label: int, targets: list[int]) -> None:
+        network = self.network
+        if x_0.shape != tuple(network.input_shape):
+            raise ValueError(
+                f"x_0 has the shape {x_0.shape}, the network takes {tuple(network.input_shape)}"
+            )
+        labels = range(network.num_labels)
+        if not targets or true_label in targets or not {true_label, *targets} <= set(labels):
+            raise ValueError(
+                f"targets {targets} for class {true_label}: give other classes, in {labels}"
+            )
+
+
+def _margins(pred: np.ndarray, true_label: int, targets: list[int], image_id: int) -> list[float]:
+    """g(x_0) = f_true(x_0) - f_target(x_0) of each target. Raises ImageError if one is not above 0.
+
+    A misclassified image has no distance to the boundary: a score would be a wrong number.
+    """
+    margins = [float(pred[true_label] - pred[target]) for target in targets]
+    for target, margin in zip(targets, margins, strict=True):
+        if not 0 < margin < np.inf:
+            raise ImageError(
+                f"image {image_id}: g(x0) = {margin:.5g} for the classes {true_label} and "
+                f"{target}: only an image that is classified correctly has a score"
+            )
+    return margins

@@ -1,0 +1,92 @@
+"""What one sampling worker does: draw the batches that it is told to into the shared ring.
+
+Started by `pool.py` as a process of its own; it imports no TensorFlow and no main script.
+"""
+
+import argparse
+import os
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import NamedTuple
+
+import numpy as np
+
+from lipschitz.maths.ball import BLOCK, Ball, draw_block
+from lipschitz.network import Box
+from lipschitz.support.machine import attach_shared
+
+
+class Neighbourhood(NamedTuple):
+    """Where samples are drawn: around one image, in one ball and the box, from one seed.
+
+    `transform` maps images (H, W, C) in [0, 1]; it travels by its name, so it is a module's.
+    """
+
+    x_0: np.ndarray  # of any shape, float32
+    ball: Ball
+    seed: int
+    image: int
+    transform: Callable[[np.ndarray], np.ndarray] | None = None
+    box: Box = Box()
+
+
+class Batch(NamedTuple):
+    """One batch: its slot in the ring, and its place among an iteration's samples."""
+
+    slot: int
+    iteration: int
+    first: int
+
+
+def draw(out: np.ndarray, around: Neighbourhood, batch: Batch) -> None:
+    """Fill `out` (batch size, n), float32, with samples of the iteration from `first` on."""
+    points = np.empty((BLOCK, out.shape[1]), np.float32)
+    x_0, lower, upper = around.x_0.ravel(), _flat(around.box.lower), _flat(around.box.upper)
+    last = batch.first + len(out)
+    for block in range(batch.first // BLOCK, -(-last // BLOCK)):
+        draw_block(points, around.ball, around.seed, around.image, batch.iteration, block)
+        begin, end = max(batch.first, block * BLOCK), min(last, (block + 1) * BLOCK)
+        samples = out[begin - batch.first : end - batch.first]
+        np.add(x_0, points[begin - block * BLOCK : end - block * BLOCK], out=samples)
+        np.clip(samples, lower, upper, out=samples)
+    if around.transform is not None:
+        _transform(out.reshape(-1, *around.x_0.shape), around.transform, around.box)
+
+
+def _transform(
+    samples: np.ndarray, transform: Callable[[np.ndarray], np.ndarray], box: Box
+) -> None:
+    """Put each sample through the transformation, which works on the unit box."""
+    lower, width, upper = (np.float32(each) for each in (box.lower, box.width, box.upper))
+    for sample in samples:
+        transformed = transform((sample - lower) / width) * width + lower
+        np.clip(transformed, lower, upper, out=sample)
+
+
+def _flat(end: float | np.ndarray) -> np.ndarray:
+    return np.float32(end).ravel()
+
+
+def serve(connection: Connection, ring: np.ndarray) -> None:
+    """Draw what is asked, answer with the process id, end when the other side is gone."""
+    around = None
+    try:
+        while True:
+            message = connection.recv()
+            if isinstance(message, Neighbourhood):
+                around = message
+                continue
+            draw(ring[message.slot], around, message)
+            connection.send(os.getpid())
+    except (EOFError, ConnectionError):
+        return
+
+
+def main() -> None:
+    """Serve on the descriptors that the parent process passed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("connection", type=int, help="file descriptor of a socket")
+    parser.add_argument("segment", type=int, help="file descriptor of the shared memory")
+    parser.add_argument("shape", type=int, nargs=3, help="slots, batch size, values per image")
+    args = parser.parse_args()
+    serve(Connection(args.connection), attach_shared(args.segment, tuple(args.shape)))

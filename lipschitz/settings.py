@@ -1,0 +1,193 @@
+"""What decides a result; from it follow folder, file name, JSON, comparison and heading.
+
+A file is `SAVE/DATASET_MODEL[/DIFFERENT]/NSAMP_NITERS_ID_TRUE_TARGET_INFO_ACTIVATION_orderO.mat`,
+where DIFFERENT names the settings that are not the default and not in the file's name.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from lipschitz.maths.ball import DEFAULT_NORM, Ball, ball
+from lipschitz.network import STRUCTURE, Box, Network, fingerprint
+
+SEED = 1215
+NSAMPS, NITERS = 1024, 500
+BATCH_SIZE, IMAGENET_BATCH_SIZE = 1024, 32
+
+# settings by name, then "network" and "image": fingerprints, and "logit": the image's largest
+Provenance = Mapping[str, object]
+OF_2018 = {"box": str(Box())}  # for files written before there was a choice
+SHOWN = 12  # digits of a fingerprint in print
+LOGIT_ERROR = 1e-3  # relative or absolute: devices and batches differ in less
+
+EXTENSION = ".mat"
+# what a name may hold: it comes to stand in printed lines and in names of plots
+NUMBER = r"\d{1,9}"
+INFO = r"[A-Za-z][A-Za-z0-9-]{0,31}"
+ACTIVATION = r"\w[\w.-]{0,63}"  # may contain "_" (hard_sigmoid), an info does not
+FILE_NAME = re.compile(
+    "_".join([f"({NUMBER})"] * 5)
+    + f"_({INFO})_({ACTIVATION})_order({NUMBER}){re.escape(EXTENSION)}",
+    re.ASCII,
+)
+
+
+class FileName(NamedTuple):
+    """The facts in a file's name."""
+
+    nsamp: int
+    niters: int
+    image_id: int
+    true_label: int
+    target_label: int
+    info: str
+    activation: str
+    order: int
+
+    def __str__(self) -> str:
+        return "_".join(map(str, self[:-1])) + f"_order{self.order}{EXTENSION}"
+
+    @classmethod
+    def parse(cls, text: str) -> "FileName":
+        """Read a name. Raises ValueError if it has another form."""
+        found = FILE_NAME.fullmatch(text)
+        if not found:
+            raise ValueError("its name is not NSAMP_NITERS_ID_TRUE_TARGET_INFO_ACTIVATION_orderO")
+        *numbers, info, activation, order = found.groups()
+        return cls(*map(int, numbers), info, activation, int(order))
+
+    @property
+    def experiment(self) -> tuple[int, int, str, int]:
+        """What the files of one experiment in a folder share: N, iterations, activation, order."""
+        return self.nsamp, self.niters, self.activation, self.order
+
+    def heading(self, folder: Path) -> str:
+        """The experiment that this file of the folder belongs to, for people to read."""
+        return (
+            f"{folder}: N = {self.nsamp}, {self.niters} iterations, {self.activation}, "
+            f"order {self.order}"
+        )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that decides the maxima of an image and a target, but the network and the image.
+
+    The fields are named after the options that set them.
+    """
+
+    dataset: str = "mnist"
+    model_name: str = "normal"
+    activation: str = "relu"
+    Nsamps: int = NSAMPS  # samples an iteration, as asked for; `drawn` is what batches make of it
+    Niters: int = NITERS
+    order: int = 1
+    sample_norm: str = DEFAULT_NORM
+    radius: float | None = None  # the largest; None: that of 2018, times the box's width
+    transform: str = ""  # its name in defense.py
+    compute_slope: bool = False
+    seed: int = SEED
+    batch_size: int = BATCH_SIZE
+    box: Box = field(default_factory=Box)
+
+    @property
+    def drawn(self) -> int:
+        """Samples that an iteration draws: whole batches, at least one."""
+        return max(self.Nsamps // self.batch_size, 1) * self.batch_size
+
+    @property
+    def ball(self) -> Ball:
+        """Where samples are drawn. Raises InputError if a radius has to be given and is not."""
+        return ball(self.sample_norm, self.radius, self.box.width)
+
+    def folder(self, save: Path) -> Path:
+        """The folder of this experiment's files; what is not the default is a sub-folder."""
+        different = []
+        if self.sample_norm != DEFAULT_NORM:
+            different.append(self.sample_norm)
+        if self.radius is not None and not self._has_default_radius():
+            different.append(f"radius{self.radius!r}")
+        if self.transform:
+            different.append(self.transform)
+        if self.compute_slope:
+            different.append("slope")
+        if self.seed != SEED:
+            different.append(f"seed{self.seed}")
+        if self.drawn != self.Nsamps:
+            different.append(f"drawn{self.drawn}")
+        return save / f"{self.dataset}_{self.model_name}" / "_".join(different)
+
+    def file_name(self, image_id: int, true_label: int, target_label: int, info: str) -> FileName:
+        """The name of the file of an image and a target."""
+        image_and_target = (image_id, true_label, target_label, info)
+        return FileName(self.Nsamps, self.Niters, *image_and_target, self.activation, self.order)
+
+    def provenance(self, network: Network, x_0: np.ndarray, logit: float) -> Provenance:
+        """What the numbers of one image come from, as its files keep it; logit: its largest.
+
+        Batches are not in it: they show in the last bits of a maximum alone.
+        """
+        named = {name: value for name, value in vars(self).items() if name != "batch_size"}
+        return named | {
+            "radius": self.ball.high,
+            "drawn": self.drawn,
+            "box": str(self.box),
+            "network": network.fingerprint,
+            "image": fingerprint([x_0]),
+            "logit": logit,
+        }
+
+    def _has_default_radius(self) -> bool:
+        one_width = np.ndim(self.box.width) == 0
+        return one_width and self.ball == ball(self.sample_norm, None, self.box.width)
+
+
+def as_json(provenance: Provenance) -> str:
+    """The text that a file keeps."""
+    return json.dumps(provenance, sort_keys=True)
+
+
+def difference(stored: Provenance, wanted: Provenance) -> str:
+    """The first thing that is not the same, for people to read; empty if all is."""
+    for name, value in wanted.items():
+        there = stored.get(name, OF_2018.get(name))
+        if SAME.get(name, _equal)(there, value):
+            continue
+        shown = f"{str(there)[:SHOWN]}, now {str(value)[:SHOWN]}"
+        if name == "logit":
+            return f"it is of another network, of the same weights (largest logit {shown})"
+        if name == "network" and _weights(there) == _weights(value):
+            return "it is of another network, of the same weights"
+        if name in ("network", "image"):
+            return f"it is of another {name} ({shown})"
+        return f"its {name} is {shown}"
+    return ""
+
+
+def _equal(there: object, value: object) -> bool:
+    return there == value
+
+
+def _same_network(there: object, value: object) -> bool:
+    """Whether two fingerprints are of one network; older ones are of the weights alone."""
+    return there == value or there == _weights(value)
+
+
+def _weights(network: object) -> str:
+    return str(network).partition(STRUCTURE)[0]
+
+
+def _close(there: object, value: object) -> bool:
+    """Whether two logits can be those of one network on two devices."""
+    numbers = isinstance(there, float) and isinstance(value, float)
+    return numbers and math.isclose(there, value, rel_tol=LOGIT_ERROR, abs_tol=LOGIT_ERROR)
+
+
+SAME = {"network": _same_network, "logit": _close}

@@ -1,0 +1,221 @@
+"""Frozen graphs: networks of TensorFlow 1 in a .pb file, their weights in it as constants."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lipschitz.network import network_fingerprint
+from lipschitz.support import regular_file
+from lipschitz.support.errors import InputError, first_line
+from lipschitz.support.text import printable
+from lipschitz.tf_backend import operations
+from lipschitz.tf_backend.readers.preprocessing import Preprocess
+
+if TYPE_CHECKING:
+    from lipschitz.tf_backend.network import TensorFlowNetwork
+    from lipschitz.tf_backend.runtime import tf
+
+LARGE_CONSTANT = 2**12  # bytes: weights have more, shapes and axes far less
+LARGEST_FILE = 2**31 - 1  # bytes: what a protocol buffer can hold
+LARGEST_REPEATED = 2**26  # bytes that constants declare beyond those in the file
+LARGEST_RESULT = 2**28  # numbers that an operation may make of one image
+TRIED = 2  # images, for a graph that takes one alone is of no use
+NAMES_SHOWN = 4  # of each kind, where a tensor is not found
+
+
+def load(
+    path: Path,
+    image_size: int,
+    num_labels: int,
+    images: str,
+    logits: str,
+    shape: str,
+    preprocess: Preprocess,
+) -> TensorFlowNetwork:
+    """The frozen graph in `path` as a network on the box [-0.5, 0.5].
+
+    `images` and `logits` name its tensors, NAME:0. `shape` names the one by which the graph
+    reshapes its logits, or is empty: it is fed (batch, num_labels). `preprocess` comes before
+    the graph. Raises InputError where the file is not such a graph.
+    """
+    content = _content(path)
+    graph_def = _parsed(path, content)
+    for tensor in filter(None, (images, logits, shape)):
+        _check_tensor(path, graph_def, tensor)
+    _check_operations(path, graph_def)
+    try:
+        _check_constants(graph_def)
+        function = _function(graph_def, image_size, num_labels, images, logits, shape, preprocess)
+        _check_results(function.graph)
+        _try(function, image_size, num_labels)
+    except Exception as error:  # TensorFlow has no common class for what can be wrong in a graph
+        raise InputError(f"{path} cannot be used: {_reason(error)}") from error
+    from lipschitz.tf_backend.network import TensorFlowNetwork
+
+    weights = hashlib.sha256(content).hexdigest()
+    around = [image_size, num_labels, images, logits, shape, preprocess.__name__]
+    return TensorFlowNetwork(
+        function,
+        (image_size, image_size, 3),
+        num_labels,
+        fingerprint=network_fingerprint(weights, around),
+        graph=lambda: function.graph,
+    )
+
+
+def read(path: Path) -> tf.compat.v1.GraphDef:
+    """The graph in a .pb file, as it was written."""
+    return _parsed(path, _content(path))
+
+
+def _content(path: Path) -> bytes:
+    if not os.path.isfile(path):  # Path.is_file raises where a name is too long
+        raise InputError(f"{path} not found")
+    try:
+        return regular_file.read(path, LARGEST_FILE)
+    except ValueError as error:
+        raise InputError(f"{path} is no frozen graph: {error}") from error
+
+
+def _parsed(path: Path, content: bytes) -> tf.compat.v1.GraphDef:
+    from google.protobuf.message import DecodeError
+
+    from lipschitz.tf_backend.runtime import tf
+
+    try:
+        graph_def = tf.compat.v1.GraphDef.FromString(content)
+    except DecodeError as error:
+        raise InputError(f"{path} is damaged or no frozen graph: {first_line(error)}") from error
+    if not graph_def.node:
+        raise InputError(f"{path} is no frozen graph: there is no node in it")
+    return graph_def
+
+
+def _function(
+    graph_def: tf.compat.v1.GraphDef,
+    image_size: int,
+    num_labels: int,
+    images: str,
+    logits: str,
+    shape: str,
+    preprocess: Preprocess,
+) -> tf.types.experimental.ConcreteFunction:
+    """Compile images (B, H, W, 3) in the box -> logits (B, num_labels), and nothing beside."""
+    from lipschitz.tf_backend.runtime import tf
+
+    weights = _take_weights(graph_def)
+
+    def imported(x: tf.Tensor) -> tf.Tensor:
+        fed = {name: tf.stop_gradient(weight) for name, weight in weights.items()}
+        fed[images] = preprocess(x)
+        if shape:
+            fed[shape] = tf.stack([tf.shape(x)[0], num_labels])
+        return tf.graph_util.import_graph_def(graph_def, fed, [logits], name="")[0]
+
+    box = tf.TensorSpec((None, image_size, image_size, 3))
+    whole = tf.compat.v1.wrap_function(imported, [box])
+    return whole.prune(whole.inputs, whole.outputs[0])
+
+
+def _take_weights(graph_def: tf.compat.v1.GraphDef) -> dict[str, tf.Tensor]:
+    """Take the large constants out of the graph, so that they are in memory once.
+
+    As constants, every function made of the graph, its derivatives too, would hold a copy.
+    """
+    from lipschitz.tf_backend.runtime import tf
+
+    weights = {}
+    for node in graph_def.node:
+        if node.op != "Const" or node.ByteSize() < LARGE_CONSTANT:
+            continue
+        value = node.attr["value"].tensor
+        if tf.as_dtype(value.dtype).is_floating:
+            weights[f"{node.name}:0"] = tf.constant(tf.make_ndarray(value))
+            value.CopyFrom(tf.make_tensor_proto(0, value.dtype))
+    return weights
+
+
+def _check_tensor(path: Path, graph_def: tf.compat.v1.GraphDef, tensor: str) -> None:
+    """Refuse a graph without this tensor; say which it has, a few of thousands."""
+    operation = tensor.partition(":")[0]
+    names = [node.name for node in graph_def.node]
+    if operation in names:
+        return
+    shown = {
+        "placeholders": [node.name for node in graph_def.node if node.op == "Placeholder"],
+        "alike": get_close_matches(operation, names, NAMES_SHOWN, cutoff=0.5),
+        "last": names[-NAMES_SHOWN:],
+    }
+    listed = "; ".join(
+        f"{kind} {', '.join(f'{name}:0' for name in some[:NAMES_SHOWN])}"
+        for kind, some in shown.items()
+        if some
+    )
+    raise InputError(
+        f"{path} has no tensor {tensor}; of its {len(names)} it has: {printable(listed)}"
+    )
+
+
+def _check_operations(path: Path, graph_def: tf.compat.v1.GraphDef) -> None:
+    """Refuse what no network needs: a graph can read and write files, and call programs."""
+    if graph_def.library.function:
+        raise InputError(f"{path} is no frozen graph: it defines functions")
+    for node in graph_def.node:
+        if node.op in ("Variable", "VariableV2", "VarHandleOp"):
+            raise InputError(f"{path} is not frozen: {printable(node.name)} is a variable")
+        if node.op not in operations.ALL:
+            raise InputError(
+                f"{path} is not run: its {printable(node.name)} is a {printable(node.op)}, which "
+                "is none of the operations that networks are known to need (in "
+                f"{Path(operations.__file__).name})"
+            )
+
+
+def _check_constants(graph_def: tf.compat.v1.GraphDef) -> None:
+    """Raise ValueError where constants are of absurd sizes: one value can stand for many."""
+    from lipschitz.tf_backend.runtime import tf
+
+    room = graph_def.ByteSize() + LARGEST_REPEATED
+    for node in graph_def.node:
+        for attribute in node.attr.values():
+            for value in (attribute.tensor, *attribute.list.tensor):
+                sizes = [dimension.size for dimension in value.tensor_shape.dim]
+                if any(size < 0 for size in sizes):
+                    raise ValueError(f"{node.name} has a negative size")
+                room -= math.prod(sizes) * tf.as_dtype(value.dtype or tf.float32).size
+    if room < 0:
+        raise ValueError("its constants have more bytes than the file")
+
+
+def _check_results(graph: tf.Graph) -> None:
+    """Raise ValueError where what an operation makes is of absurd size, as far as is known."""
+    for operation in graph.get_operations():
+        for result in operation.outputs:
+            if result.shape.rank and math.prod(filter(None, result.shape)) > LARGEST_RESULT:
+                raise ValueError(f"{operation.name} makes {result.shape} numbers")
+
+
+def _try(
+    function: tf.types.experimental.ConcreteFunction, image_size: int, num_labels: int
+) -> None:
+    """Run grey images through: what is wrong in constants and reshapes is known only then."""
+    from lipschitz.tf_backend.runtime import tf
+
+    found = function(tf.zeros((TRIED, image_size, image_size, 3)))
+    if found.shape != (TRIED, num_labels):
+        raise ValueError(f"{TRIED} images give {found.shape}, not {num_labels} logits each")
+    if not found.dtype.is_floating or not np.isfinite(found).all():
+        raise ValueError("a grey image gives logits that are no finite numbers")
+
+
+def _reason(error: Exception) -> str:
+    """What TensorFlow said, without the list of files that built the graph."""
+    _, files, rest = str(error).rpartition("\n  File ")
+    return first_line(rest.partition("\n")[2]) if files else first_line(error)

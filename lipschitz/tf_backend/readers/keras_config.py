@@ -1,0 +1,160 @@
+"""What may stand in a Keras model's config.json: Keras's own layers, initializers and the like.
+
+Keras makes objects of the classes and functions that the file names. Its safe mode stops code that
+the file carries, not classes that read other files, nor sizes that fill the memory.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lipschitz.tf_backend.runtime import keras
+
+MODULES = frozenset(
+    """
+    keras keras.constraints keras.dtype_policies keras.initializers keras.layers keras.losses
+    keras.metrics keras.models keras.optimizers keras.optimizers.schedules keras.random
+    keras.regularizers keras.src.models.functional
+    """.split()  # noqa: SIM905
+)
+# modules of keras.ops on a layer's output, and of layers that some of keras.applications have
+INNER_MODULES = ("keras.src.ops.", "keras.src.applications.")
+FUNCTIONS = ("activations", "losses", "metrics")  # modules of functions that Keras knows by name
+NO_FUNCTIONS = {"get", "serialize", "deserialize"}  # of those modules
+# they carry code, read files that they name, or make tables for sound of any size
+REFUSED_LAYERS = (
+    "FlaxLayer",
+    "IntegerLookup",
+    "JaxLayer",
+    "Lambda",
+    "MelSpectrogram",
+    "STFTSpectrogram",
+    "StringLookup",
+    "TextVectorization",
+    "TFSMLayer",
+    "TorchModuleWrapper",
+)
+VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__"}
+DTYPES = {None, "bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8"}
+LARGEST_NUMBER = 2**20  # of units, pixels or parts
+# whole numbers of any size
+NO_SIZES = {"shared_object_id", "seed", "decay_steps", "first_decay_steps", "warmup_steps"}
+LARGEST_OUTPUT = 2**26  # numbers that a layer may make of one image
+
+
+def check(config: object) -> None:
+    """Raise ValueError where the configuration names what is not Keras's own, or absurd sizes."""
+    for found in _dicts(config):
+        _check_numbers(found)
+        if "class_name" in found:
+            _check_class(found)
+        # without another layer's output among its arguments, one would be computed on reading
+        for node in found.get("inbound_nodes") or ():
+            if not any(each.get("class_name") == "__keras_tensor__" for each in _dicts(node)):
+                raise ValueError(f"its {_named(found, 'name')} takes no other layer's output")
+
+
+def check_sizes(config: dict[str, object], stored: int) -> None:
+    """Raise ValueError where the model has more weights than `stored` bytes hold.
+
+    It is built without memory for its weights: in a thread of its own, because Keras keeps a
+    list, one a thread, of the weights that wait for theirs.
+    """
+    for found in _dicts(config):
+        found.pop("compile_config", None)  # with the weights of an optimizer
+    with ThreadPoolExecutor(1) as thread:
+        weights, output = thread.submit(_sizes, config).result()
+    if weights > stored:
+        raise ValueError(f"its layers need {weights} B of weights, it holds {stored} B")
+    if output > LARGEST_OUTPUT:
+        raise ValueError(f"one of its layers makes {output} numbers of an image")
+
+
+def _dicts(tree: object) -> Iterator[dict[str, object]]:
+    """All dicts in what JSON can hold."""
+    waiting = [tree]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, dict):
+            yield found
+            waiting += found.values()
+        elif isinstance(found, list):
+            waiting += found
+
+
+def _check_numbers(found: dict[str, object]) -> None:
+    if found.get("unroll"):  # a loop of Python, as long as the file says
+        raise ValueError(f"its {_named(found, 'name')} is unrolled")
+    for key, value in found.items():
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, int) and abs(number) > LARGEST_NUMBER and key not in NO_SIZES:
+                raise ValueError(f"its {key[:80]} is {number:.3g}")
+
+
+def _check_class(found: dict[str, object]) -> None:
+    name, module, config = found["class_name"], found.get("module"), found.get("config")
+    if name == "function":
+        known = isinstance(config, str) and _is_function(config)
+    elif isinstance(name, str) and name in VALUES:
+        known = not isinstance(config, dict) or config.get("dtype") in DTYPES
+    else:
+        known = isinstance(name, str) and isinstance(module, str) and _is_class(module, name)
+    if not known:
+        raise ValueError(
+            f"it names {_named(found, 'module')}.{_named(found, 'class_name')}, which is none of "
+            "Keras's layers that are known to be safe"
+        )
+
+
+def _named(found: dict[str, object], key: str) -> str:
+    return str(found.get(key))[:80]
+
+
+def _is_function(name: str) -> bool:
+    from lipschitz.tf_backend.runtime import keras
+
+    return name not in NO_FUNCTIONS and any(
+        inspect.isfunction(vars(getattr(keras, module)).get(name)) for module in FUNCTIONS
+    )
+
+
+def _is_class(module: str, name: str) -> bool:
+    from lipschitz.tf_backend.runtime import keras
+
+    found = vars(sys.modules.get(module, object)).get(name)
+    if not isinstance(found, type):
+        return False
+    if module.startswith(INNER_MODULES):
+        return issubclass(found, keras.Operation) and found.__module__ == module
+    return module in MODULES and name not in REFUSED_LAYERS
+
+
+def _sizes(config: dict[str, object]) -> tuple[int, int]:
+    """Bytes of all weights, and the numbers in the largest output for an image."""
+    from lipschitz.tf_backend.runtime import keras, tf
+
+    with keras.StatelessScope(initialize_variables=False):
+        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+        if not isinstance(model, keras.Model):
+            raise ValueError("it is no model")
+        weights = sum(
+            math.prod(each.shape) * tf.as_dtype(each.dtype).size for each in model.variables
+        )
+        shapes = [tensor.shape for tensor in _outputs(model)]
+    return weights, max((math.prod(filter(None, shape)) for shape in shapes), default=0)
+
+
+def _outputs(model: keras.Model) -> Iterator[keras.KerasTensor]:
+    """What the layers and operations of a model, and of models in it, make."""
+    from lipschitz.tf_backend.runtime import keras
+
+    for each in getattr(model, "operations", model.layers):
+        if isinstance(each, keras.Model):
+            yield from _outputs(each)
+        yield from keras.tree.flatten(each.output)

@@ -1,0 +1,78 @@
+"""Models in the format of Keras 3: a zip archive of config.json and model.weights.h5."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import warnings
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from lipschitz.support import regular_file
+from lipschitz.support.errors import first_line
+from lipschitz.tf_backend.readers import hdf5, keras_config
+
+if TYPE_CHECKING:
+    from lipschitz.tf_backend.runtime import keras
+
+EXTENSION = ".keras"
+CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
+LARGEST_CONFIG = 2**22  # bytes: the largest networks of keras.applications have a quarter
+LARGEST_RATIO = 8  # of weights to their bytes in the archive, where Keras stores them as they are
+
+
+def load(path: Path) -> keras.Model:
+    """Read a model. Raises ValueError where it is none, or not made of Keras's own parts alone."""
+    from lipschitz.tf_backend.runtime import keras
+
+    try:
+        with regular_file.opened(path, hdf5.LARGEST) as file, zipfile.ZipFile(file) as archive:
+            _check_members(archive)
+            config = json.loads(archive.read(CONFIG))
+            keras_config.check(config)
+            keras_config.check_sizes(config, archive.getinfo(WEIGHTS).file_size)
+            _check_weights(archive)
+        with warnings.catch_warnings():
+            # a model in the model may have been trained, too: that is not taken up
+            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras has no common class for what can be wrong in a file
+        raise ValueError(first_line(error)) from error
+
+
+def check_weights(file: BinaryIO) -> None:
+    """Raise ValueError where the archive has no weights that can be read from it."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            _check_members(archive)
+            _check_weights(archive)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        raise ValueError(first_line(error)) from error
+
+
+def _check_members(archive: zipfile.ZipFile) -> None:
+    """Refuse what a model of layers alone has no need of, and what unpacks to absurd sizes."""
+    names = archive.namelist()
+    if other := set(names) - {CONFIG, WEIGHTS, METADATA}:
+        raise ValueError(f"it holds {min(other)[:80]!r} beside a model's files")
+    if len(names) > len(set(names)):
+        raise ValueError("it holds a file twice")
+    for name, largest in ((CONFIG, LARGEST_CONFIG), (WEIGHTS, hdf5.LARGEST)):
+        if name not in names:
+            raise ValueError(f"it holds no {name}")
+        member = archive.getinfo(name)
+        if member.file_size > largest:
+            raise ValueError(f"its {name} has {member.file_size} B, more than {largest} B")
+    if member.file_size > LARGEST_RATIO * member.compress_size:
+        raise ValueError(
+            f"its {WEIGHTS} unpacks from {member.compress_size} B to {member.file_size} B"
+        )
+
+
+def _check_weights(archive: zipfile.ZipFile) -> None:
+    with archive.open(WEIGHTS) as packed, tempfile.TemporaryFile() as weights:
+        shutil.copyfileobj(packed, weights)
+        weights.flush()
+        hdf5.check(weights)

@@ -1,0 +1,57 @@
+"""The benchmarks run, and what the toolkit is measured against finds the same."""
+
+import json
+
+import numpy as np
+import pytest
+from lipschitz.tf_backend.curvature import hessian_extremes
+
+from benchmarks import fit as fit_benchmark
+from benchmarks import plain_port
+from lipschitz.builtin.architectures import two_layer
+from lipschitz.network import margin_weights
+from lipschitz.tf_backend.gradients import gradient_maxima
+from lipschitz.tf_backend.network import keras_network
+from lipschitz.tf_backend.runtime import tf
+from tests.helpers import run
+
+X_0 = np.random.default_rng(1).uniform(-0.5, 0.5, (28, 28, 1)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def predict():
+    tf.keras.utils.set_random_seed(3)
+    return keras_network(two_layer(28, 1)).predict
+
+
+def test_the_plain_port_finds_the_same_gradients(predict):
+    x = plain_port.draw(np.random.RandomState(1215), X_0, 40)
+    l2, l1, linf, _ = gradient_maxima(predict)(x, margin_weights(10, 3, [5]))[0]
+    found = plain_port.gradient_maxima(predict, X_0, 3, 5, 40)()
+    np.testing.assert_allclose(found, [l1, l2, linf], rtol=1e-5)
+
+
+def test_the_power_iteration_finds_the_same_curvature(predict):
+    x = plain_port.draw(np.random.RandomState(2), X_0, 3)
+    eigenvalues, _ = plain_port.smallest_eigenvalues(predict, 3, 5, 1e-3, 1000)(x)
+    extreme = hessian_extremes(predict)(x, margin_weights(10, 3, [5]))[0, 0]
+    assert extreme == pytest.approx(eigenvalues[np.abs(eigenvalues).argmax()], rel=1e-3)
+
+
+def test_the_published_fit_ends_where_ours_does():
+    found = fit_benchmark.compare(fit_benchmark.maxima(2, 50))
+    assert found["compared"] > 0
+    assert found["end_points_within_1e-3"] == 1
+    assert found["objective_above_scipy"] < 1e-6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "options"),
+    [("collect", ["--case", "2-layer", "second"]), ("fit", []), ("commands", [])],
+)
+def test_benchmarks_run(tmp_path, script, options):
+    file = tmp_path / "figures.json"
+    done = run(f"benchmarks/{script}.py", *options, "--repeats", 1, "--json", file, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(file.read_text())

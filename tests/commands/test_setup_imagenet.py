@@ -1,0 +1,379 @@
+"""ImageNet's networks by name, each from a graph with its tensors; the archive; the command."""
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import random
+import subprocess
+import sys
+import tarfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.special import softmax
+
+import setup_imagenet
+from lipschitz.support.errors import InputError
+from lipschitz.tf_backend.runtime import tf
+from setup_imagenet import ENTRIES, AddModel
+from tests.helpers import ROOT, SHARED, peak_memory, run
+from tests.tf_backend.readers.test_frozen_graph import write_graph
+
+WEIGHTS = {
+    classes: np.random.default_rng(0).normal(size=(3, classes)).astype(np.float32)
+    for classes in (1000, 1001)
+}
+VGG_MEAN, ALEXNET_MEAN = np.array([123.68, 116.78, 103.94]), np.array([104.0, 117.0, 124.0])
+
+
+def by_hand(name, x):
+    """What the network of 2018 gets of images in the box, and the factor on dx of each channel."""
+    pixels = (0.5 + x.astype(np.float64)) * 255
+    if name.startswith("vgg"):
+        return pixels - VGG_MEAN, 255
+    if name.startswith("densenet"):
+        return (pixels - VGG_MEAN) * 0.017, 255 * 0.017
+    if name == "alexnet":
+        return pixels[..., ::-1] - ALEXNET_MEAN, 255
+    return 2 * x.astype(np.float64), 2
+
+
+def place(name, scale=1.0):
+    """Put a small graph with the entry's tensors where its .pb belongs; give its weights."""
+    entry = setup_imagenet.ENTRIES[name]
+    weights = WEIGHTS[entry.classes]
+    write_graph(
+        setup_imagenet.MODELS / entry.model_filename,
+        entry.input,
+        entry.logit,
+        entry.prob,
+        entry.shape,
+        entry.image_size,
+        weights,
+        scale,
+    )
+    return weights
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """A folder of its own for each test."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CLEVER_IMAGENET", raising=False)
+    monkeypatch.setattr(setup_imagenet, "ENTRIES", dict(ENTRIES))
+    return tmp_path
+
+
+def test_the_entries_are_those_of_2018():
+    facts = SHARED / "imagenet_models.json"
+    if not facts.is_file():
+        pytest.skip("the table of 2018 is not here")
+    table = {model.pop("name"): model for model in json.loads(facts.read_text())["models"]}
+    assert list(ENTRIES) == list(table)
+    for name, model in table.items():
+        model.pop("preprocessing")
+        assert {fact: getattr(ENTRIES[name], fact) for fact in model} == model
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_a_graph_with_the_entrys_tensors_loads_predicts_and_differentiates(name):
+    entry = ENTRIES[name]
+    scale = 1 if by_hand(name, np.zeros(3))[1] == 2 else 0.01
+    weights = place(name, scale)
+    network = setup_imagenet.network(name)
+    assert (network.image_size, network.num_labels) == (entry.image_size, entry.classes)
+
+    shape = (2, entry.image_size, entry.image_size, 3)
+    images = np.random.default_rng(1).uniform(-0.5, 0.5, shape).astype(np.float32)
+    images *= np.array([1.0, 0.5, 0.2], np.float32)  # channels that differ in their means, too
+    images += np.array([0.0, 0.2, -0.3], np.float32)
+    fed, factor = by_hand(name, images)
+    expected = np.tanh(scale * fed.mean(axis=(1, 2)) @ weights)
+    x = tf.constant(images)
+    np.testing.assert_allclose(network.predict(x), expected, rtol=1e-3, atol=1e-5)
+
+    label, other = 3, entry.classes - 1
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        logits = network.predict(x)
+        margin = logits[:, label] - logits[:, other]
+    slope = (1 - expected**2)[:, None] * weights  # (2, 3, classes)
+    along = slope[..., label] - slope[..., other]
+    if name == "alexnet":
+        along = along[:, ::-1]
+    along *= scale * factor / entry.image_size**2
+    found = tape.gradient(margin, x)
+    np.testing.assert_allclose(
+        found, np.broadcast_to(along[:, None, None], shape), rtol=1e-3, atol=1e-4 * abs(along).max()
+    )
+
+
+def test_one_more_network_is_one_call():
+    AddModel(
+        "my_net",
+        model_filename="my_net.pb",
+        image_size=12,
+        input="images:0",
+        logit="my_net/logits:0",
+        prob="my_net/softmax:0",
+        classes=1000,
+    )
+    place("my_net")
+    network = setup_imagenet.network("my_net")
+    assert network.predict(tf.zeros((3, 12, 12, 3))).shape == (3, 1000)
+
+
+def test_an_absent_graph_is_answered_with_its_place_the_command_and_keras():
+    with pytest.raises(InputError) as error:
+        setup_imagenet.network("resnet_v2_50")
+    assert all(
+        part in str(error.value)
+        for part in ("tmp/imagenet/frozen_resnet_v2_50.pb", "python3 setup_imagenet.py", "keras:")
+    )
+    with pytest.raises(InputError, match="nasnet_large, densenet121_k32"):
+        setup_imagenet.model_path("resnet")
+    assert setup_imagenet.model_path("keras:ResNet50V2") is None
+    place("vgg_16")
+    assert str(setup_imagenet.model_path("vgg_16")) == "tmp/imagenet/frozen_vgg_16.pb"
+    with pytest.raises(InputError, match="--weights is for keras:NAME"):
+        setup_imagenet.network("vgg_16", weights="some.h5")
+
+
+def test_photographs_have_the_networks_size_and_numbering(monkeypatch, here):
+    (here / "photographs").mkdir()
+    Image.new("RGB", (300, 240)).save(here / "photographs" / "7.1.jpg")
+    monkeypatch.setenv("CLEVER_IMAGENET", "photographs")
+    for name, label in (("vgg_16", 6), ("inception_v3", 7)):
+        place(name)
+        network = setup_imagenet.network(name)
+        data = setup_imagenet.load(network, random.Random(1215))
+        assert data.test_data[0].shape == (network.image_size, network.image_size, 3)
+        assert data.test_labels.shape == (1, network.num_labels)
+        assert data.test_labels.argmax() == label
+
+
+def test_every_class_has_its_name():
+    names = setup_imagenet.label_names("vgg_16")
+    assert list(names) == list(range(1001))
+    assert (names[0], names[1], names[1000]) == ("background", "tench", "toilet tissue")
+    synsets = SHARED / "data" / "imagenet" / "synsets.txt"
+    if synsets.is_file():
+        listed = [line.split()[2].replace("_", " ") for line in synsets.read_text().splitlines()]
+        assert list(names.values())[1:] == listed
+
+
+def test_a_label_file_beside_the_graph_comes_first():
+    place("vgg_16")
+    labels = setup_imagenet.MODELS / "labels.txt"
+    labels.write_text("0:nothing\n1:a fish: tench\n")
+    assert setup_imagenet.label_names("vgg_16") == {0: "nothing", 1: "a fish: tench"}
+    labels.write_bytes(b"\xff no label\n")
+    with pytest.raises(InputError, match=r"labels\.txt has lines that are not N:name"):
+        setup_imagenet.label_names("vgg_16")
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """The command's main, with these arguments."""
+
+    def call(*args):
+        monkeypatch.setattr(sys, "argv", ["setup_imagenet.py", *map(str, args)])
+        setup_imagenet.main()
+
+    return call
+
+
+@pytest.mark.parametrize("name", ["inception_v3", "vgg_16"])
+def test_the_command_prints_the_most_probable_classes(name, here, command, capsys):
+    weights = place(name, scale := 0.01)
+    Image.new("RGB", (400, 350), (200, 100, 50)).save(here / "image.png")
+    fed, _ = by_hand(name, np.array([200, 100, 50], np.float32) / 255 - 0.5)
+    expected = softmax(np.tanh(scale * fed @ weights))
+    top = [int(label) for label in np.argsort(-expected)[:3]]
+    command("--image_file", "image.png", "--model_name", name, "--num_top_predictions", 3)
+    names = setup_imagenet.label_names(name)
+    first = 1 if name == "vgg_16" else 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{names[label + first]} (class {label + first}, score = {expected[label]:.5f})"
+        for label in top
+    ]
+
+
+def test_the_command_refuses_what_it_cannot_use(here, command):
+    Image.new("RGB", (40, 35)).save(here / "image.png")
+    place("vgg_16")
+    for args, said in (
+        (("--image_file", "image.png", "--num_top_predictions", 0), "give 1 or more"),
+        (("--image_file", "image.png", "--model_name", "keras:MobilNet"), "keras:MobileNet"),
+        (("--image_file", "absent.png", "--model_name", "vgg_16"), "absent.png"),
+    ):
+        with pytest.raises(InputError, match=said):
+            command(*args)
+    done = run("setup_imagenet.py", "--image_file", "image.png", cwd=here)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "tmp/imagenet/frozen_resnet_v2_101.pb not found" in done.stderr
+
+
+def test_importing_it_imports_no_tensorflow():
+    program = "import sys, setup_imagenet; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
+
+
+def write_archive(path, members):
+    """A .tar.gz of (name, content or TarInfo)."""
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in members:
+            member = tarfile.TarInfo(name)
+            if isinstance(content, bytes):
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+            else:
+                member.type, member.linkname = content
+                archive.addfile(member)
+
+
+def test_the_archive_is_fetched_and_only_what_is_expected_is_unpacked(server, here, monkeypatch):
+    setup_imagenet.ENTRIES.clear()
+    for name in ("one", "two", "three"):
+        AddModel(
+            name,
+            model_filename=f"{name}.pb",
+            image_size=8,
+            logit="l:0",
+            prob="p:0",
+            url=f"{server}/graphs.tar.gz",
+        )
+    monkeypatch.setattr(setup_imagenet, "LARGEST_FILE", 1000)
+    setup_imagenet.MODELS.mkdir(parents=True)
+    (setup_imagenet.MODELS / "one.pb").write_bytes(b"placed by hand")
+    members = [
+        ("./graphs/one.pb", b"1"),
+        ("../../labels.txt", b"0:background\n"),
+        ("two.pb", (tarfile.SYMTYPE, "/etc/passwd")),
+        ("graphs/two.pb", b"2"),
+        ("graphs/three.pb", bytes(1001)),
+        ("graphs/evil.py", b"import os"),
+        ("../evil.pb", b"3"),
+        ("/three.pb", (tarfile.LNKTYPE, "/etc/passwd")),
+        ("three.pb", (tarfile.FIFOTYPE, "")),
+        ("three.pb", (tarfile.CHRTYPE, "")),
+    ]
+    write_archive(here / "served" / "graphs.tar.gz", members)
+    setup_imagenet.fetch()
+    files = {path.name: path.read_bytes() for path in setup_imagenet.MODELS.iterdir()}
+    assert files.pop("SHA256SUMS").endswith(b"  graphs.tar.gz\n")
+    assert files == {"one.pb": b"placed by hand", "two.pb": b"2", "labels.txt": b"0:background\n"}
+    assert not (setup_imagenet.MODELS / "two.pb").is_symlink()
+    assert sorted(os.listdir(here)) == ["served", "tmp"]
+
+
+@pytest.mark.parametrize("content", [None, b"<html>this site is gone</html>", "damaged"])
+def test_an_archive_that_is_gone_is_answered_with_the_files_to_place(
+    server, here, monkeypatch, content
+):
+    served = here / "served" / "graphs.tar.gz"
+    if content == "damaged":
+        write_archive(served, [("frozen_vgg_16.pb", os.urandom(9999))])
+        served.write_bytes(served.read_bytes()[:5000])
+    elif content:
+        served.write_bytes(content)
+    setup_imagenet.ENTRIES.clear()
+    setup_imagenet.ENTRIES["vgg_16"] = replace(ENTRIES["vgg_16"], url=f"{server}/graphs.tar.gz")
+    with pytest.raises(InputError) as error:
+        setup_imagenet.fetch()
+    assert f"Place frozen_vgg_16.pb in {here / 'tmp' / 'imagenet'}" in str(error.value)
+    assert os.listdir(setup_imagenet.MODELS) == []
+
+
+@pytest.fixture
+def archive(server, here, monkeypatch):
+    """The one archive that there is, of one graph, on a server."""
+    entry = replace(ENTRIES["vgg_16"], url=f"{server}/graphs.tar.gz")
+    monkeypatch.setattr(setup_imagenet, "ENTRIES", {"vgg_16": entry})
+    write_archive(here / "served" / "graphs.tar.gz", [("frozen_vgg_16.pb", b"1")])
+    return here / "served" / "graphs.tar.gz"
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_an_archive_without_a_hash_is_taken_on_trust_once(archive, command, capsys):
+    first = sha256(archive)
+    command()
+    assert f"SHA-256 {first}, not verified, taken on trust" in capsys.readouterr().err
+    graph = setup_imagenet.MODELS / "frozen_vgg_16.pb"
+    graph.unlink()
+    command()
+    assert capsys.readouterr().err == ""
+    graph.unlink()
+    write_archive(archive, [("frozen_vgg_16.pb", b"another")])
+    with pytest.raises(InputError, match=f"an earlier download had {first}"):
+        command()
+    assert not graph.exists()
+    command("--sha256", sha256(archive).upper())
+    assert graph.read_bytes() == b"another"
+    assert (setup_imagenet.MODELS / "SHA256SUMS").read_text().startswith(sha256(archive))
+
+
+def test_an_archive_of_another_hash_is_not_unpacked(archive, command):
+    with pytest.raises(InputError, match="not that of --sha256"):
+        command("--sha256", "0" * 64)
+    assert os.listdir(setup_imagenet.MODELS) == []
+    with pytest.raises(InputError, match="give 64 hexadecimal digits"):
+        command("--sha256", "$(touch evil)")
+
+
+def test_hashes_that_are_none_are_named(archive, command):
+    setup_imagenet.MODELS.mkdir(parents=True)
+    (setup_imagenet.MODELS / "SHA256SUMS").write_bytes(b"\xff")
+    with pytest.raises(InputError, match=r"SHA256SUMS: .*; remove it"):
+        command()
+
+
+def bomb(kind, size):
+    """A gzipped tar whose one header declares `size` bytes, which are zeros."""
+    member = tarfile.TarInfo("labels.txt")
+    member.type, member.size = kind, size
+    return gzip.compress(member.tobuf(tarfile.GNU_FORMAT) + bytes(min(size, 2**25)))
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE])
+def test_an_archive_whose_names_would_fill_the_memory_is_refused(archive, command, kind):
+    archive.write_bytes(bomb(kind, 2**25))
+    before = peak_memory()
+    with pytest.raises(InputError, match=r"Place frozen_vgg_16\.pb in"):
+        command()
+    assert peak_memory() - before < 2**26
+
+
+def test_an_archive_that_unpacks_to_an_absurd_size_is_refused(archive, command):
+    archive.write_bytes(bomb(tarfile.REGTYPE, 2**34))
+    with pytest.raises(InputError, match="unpacks to more than 8589934592 B"):
+        command()
+
+
+def test_only_addresses_of_the_network_are_downloaded(archive, command, here):
+    setup_imagenet.ENTRIES["vgg_16"] = replace(ENTRIES["vgg_16"], url=archive.as_uri())
+    with pytest.raises(InputError, match="no address of https or http"):
+        command()
+
+
+def test_a_name_of_a_network_leads_nowhere_else():
+    for name in ("../../etc/passwd", "vgg_16/../x", "$(touch evil)", "a\nb", "", "keras:../x"):
+        with pytest.raises(InputError):
+            setup_imagenet.network(name)
+
+
+def test_what_labels_say_does_not_reach_the_terminal():
+    labels = setup_imagenet.MODELS / "labels.txt"
+    place("vgg_16")
+    labels.write_text("0:\x1b[2Jnothing\n")
+    assert setup_imagenet.label_names("vgg_16") == {0: "\\x1b[2Jnothing"}
+    labels.write_text("9" * 5000 + ":much\n")
+    with pytest.raises(InputError, match="not N:name"):
+        setup_imagenet.label_names("vgg_16")

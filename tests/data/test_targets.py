@@ -1,0 +1,116 @@
+"""Images and targets: the kinds, the order, and the generator's draws."""
+
+import random
+
+import numpy as np
+import pytest
+
+from lipschitz.data.targets import choose
+
+LOGITS = np.array(
+    [
+        [5, 1, 2, 0, 3, -4, 1.5, 2.5, 4, 0.5],  # predicted 0, least 5, top2 8
+        [0, 9, 1, 2, 3, 4, 5, 6, 7, 8],  # predicted 1, least 0, top2 9
+        [3, 2, 1, 9, 8, 7, 6, 5, 4, 0],  # predicted 3, least 9, top2 4
+    ]
+)
+IDS = [0, 1, 2]
+LABELS = np.eye(10)[[0, 2, 3]]  # the second is classified wrongly
+
+
+def drawn(seed):
+    """What 2018's loop draws, with Python's own global generator."""
+    random.seed(seed)
+    for taken in ({0, 5, 8}, {1, 0, 9}, {3, 9, 4}):
+        while (label := random.randint(0, 9)) in taken:
+            pass
+        yield label
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_order_and_draws(seed):
+    draws = list(drawn(seed))
+    chosen = list(choose([4, 5, 6], LOGITS, LABELS, 15, random.Random(seed)))
+    assert [image.image_id for image in chosen] == [4, 5, 6]
+    assert chosen[0].info == ["least", "top2", "random"]
+    assert chosen[0].targets == [5, 8, draws[0]]
+    assert chosen[2].targets == [9, 4, draws[2]]  # the wrong image between them took its draw
+
+
+@pytest.mark.parametrize(
+    ("target_type", "info"),
+    [(1, ["top2"]), (2, ["random"]), (4, ["least"]), (6, ["least", "random"])],
+)
+def test_bits_choose_kinds(target_type, info):
+    first = next(choose(IDS, LOGITS, LABELS, target_type, random.Random(1)))
+    assert first.info == info
+
+
+def test_wrong_images_have_no_targets():
+    wrong = list(choose(IDS, LOGITS, LABELS, 15, random.Random(1)))[1]
+    assert not wrong.correct
+    assert (wrong.true_label, wrong.predicted, wrong.targets, wrong.info) == (2, 1, [], [])
+
+
+def test_untargeted_takes_every_other_class():
+    first = next(choose(IDS, LOGITS, LABELS, 16 + 15, random.Random(1)))
+    assert first.targets == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert first.info == [f"class{label}" for label in first.targets]
+
+
+def test_tied_logits_are_no_classification():
+    """A network that says the same of every image has no margin to score."""
+    (constant,) = choose([0], np.zeros((1, 10)), np.eye(10)[:1], 15, random.Random(1))
+    assert not constant.correct
+    assert constant.targets == []
+
+
+def test_few_classes_leave_no_random_one():
+    (image,) = choose([0], np.array([[3.0, 1, 2]]), np.eye(3)[:1], 15, random.Random(1))
+    assert (image.info, image.targets) == (["least", "top2"], [1, 2])
+
+
+def test_the_golden_choice_of_2018():
+    """Seed 1215 drew 8, 6, 5, 6, 6 for the first five MNIST images (2-layer network)."""
+    least_top2 = [(7, 6, 3), (2, 7, 1), (1, 0, 8), (0, 8, 7), (4, 1, 9)]
+    logits = np.zeros((5, 10))
+    for row, (predicted, least, top2) in zip(logits, least_top2, strict=True):
+        row[[predicted, top2, least]] = 2, 1, -1
+    labels = np.eye(10)[[predicted for predicted, _, _ in least_top2]]
+    chosen = choose([*range(5)], logits, labels, 15, random.Random(1215))
+    assert [image.targets[2] for image in chosen] == [8, 6, 5, 6, 6]
+
+
+def test_random_classes_start_above_the_background():
+    """As 2018 did for ImageNet's 1001 classes: randint(1, K), drawn again where it is no class."""
+    drawn = [
+        next(choose([0], LOGITS, LABELS, 2, random.Random(seed), lowest_random=1)).targets[0]
+        for seed in range(200)
+    ]
+    expected = []
+    for seed in range(200):
+        random.seed(seed)
+        while (label := random.randint(1, 10)) in (0, 5, 8, 10):
+            pass
+        expected.append(label)
+    assert drawn == expected
+
+
+def test_where_no_class_above_the_background_is_free_none_is_drawn():
+    logits = np.array([[0.0, 3, 1, 2]])
+    (image,) = choose([0], logits, np.eye(4)[[1]], 15, random.Random(1), lowest_random=1)
+    assert image.info == ["least", "top2", "random"]  # 0, 3 and 2
+    (image,) = choose([0], logits[:, ::-1], np.eye(4)[[2]], 15, random.Random(1), lowest_random=1)
+    assert image.targets[:2] == [3, 0]
+
+
+def test_targets_of_the_user_take_the_place_of_all_others():
+    """No class is drawn for them, and a wrong image has none."""
+    generator = random.Random(1)
+    by_user = [[3, 4], [5], [1]]
+    chosen = list(choose([7, 8, 9], LOGITS, LABELS, 15, generator, by_user=by_user))
+    assert [image.image_id for image in chosen] == [7, 8, 9]
+    assert [image.targets for image in chosen] == [[3, 4], [], [1]]
+    assert chosen[0].info == ["user", "user"]
+    assert chosen[1].predicted == 1
+    assert generator.random() == random.Random(1).random()
