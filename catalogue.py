@@ -100,7 +100,7 @@ def _model_path(dataset: str, model_name: str, activation: str) -> Path:
 
 
 def batch_size(dataset: str) -> int:
-    """Samples in a batch, where the user names no number."""
+    """Samples in a batch, if the user gives no number."""
     return IMAGENET_BATCH_SIZE if dataset == IMAGENET else BATCH_SIZE
 
 
@@ -110,7 +110,7 @@ def class_offset(dataset: str, network: Network) -> int:
 
 
 def lowest_label(dataset: str, network: Network) -> int:
-    """The smallest label that an image can have: 1 where label 0 is ImageNet's background."""
+    """The smallest label that an image can have: 1 if label 0 is ImageNet's background."""
     return int(dataset == IMAGENET and network.num_labels == WITH_BACKGROUND)
 
 

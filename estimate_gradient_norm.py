@@ -107,6 +107,11 @@ class EstimateLipschitz(AbstractContextManager):
             raise ValueError(f"Nsamp {Nsamp}, Niters {Niters}: give 1 or more")
         if transform and transform not in TRANSFORMATIONS:
             raise ValueError(f"no transformation {transform!r}: {', '.join(TRANSFORMATIONS)}")
+        shape = sampler.network.input_shape
+        if transform and (len(shape) != 3 or shape[-1] not in (1, 3)):
+            raise ValueError(
+                f"transformations take images (H, W, C) with 1 or 3 channels, not {shape}"
+            )
         if order != sampler.order:
             raise ValueError(f"order {order}: the model was loaded for order {sampler.order}")
         settings = Settings(

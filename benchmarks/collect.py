@@ -24,8 +24,9 @@ from benchmarks import figures, machine, plain_port
 from estimate_gradient_norm import EstimateLipschitz
 from lipschitz.builtin import training
 from lipschitz.maths.lanczos import MOST_PRODUCTS, RELATIVE_ERROR
+from lipschitz.network import Network
 from lipschitz.settings import BATCH_SIZE, IMAGENET_BATCH_SIZE
-from lipschitz.tf_backend.network import Network, keras_network
+from lipschitz.tf_backend.network import keras_network
 from lipschitz.tf_backend.runtime import keras
 
 
@@ -86,10 +87,10 @@ def first_order(case: Case, products: machine.MatrixProducts, repeats: int) -> d
     keras.utils.set_random_seed(1)
     model = case.build()
     network = keras_network(model)
-    size = network.image_size
-    x_0 = np.random.default_rng(0).uniform(-0.5, 0.5, (size, size, network.num_channels))
+    box = network.box
+    x_0 = np.random.default_rng(0).uniform(box.lower, box.upper, network.input_shape)
     x_0 = x_0.astype(np.float32)
-    ranked = np.argsort(-network.predict(x_0[None]).numpy()[0])
+    ranked = np.argsort(-network.logits(x_0[None])[0])
     true, *targets = (int(label) for label in ranked[: case.targets + 1])
     plain = plain_port.gradient_maxima(network.predict, x_0, true, targets[0], case.batch)
     forward = operations(model)
@@ -129,7 +130,7 @@ def second_order(products: machine.MatrixProducts, repeats: int) -> dict:
     data = setup_digits.load()
     network = keras_network(training.learn(architecture, data, recipe))
     x_0, batch = data.test_data[0], SECOND_ORDER_BATCH
-    logits = network.predict(x_0[None]).numpy()[0]
+    logits = network.logits(x_0[None])[0]
     true, target = (int(label) for label in np.argsort(-logits)[:2])
     plain = plain_port.smallest_eigenvalues(
         network.predict, true, target, RELATIVE_ERROR, 10 * MOST_PRODUCTS

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks import figures
 from lipschitz.results import matfile
 from lipschitz.results.matfile import GRADIENT_KEYS
+from lipschitz.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -82,7 +83,7 @@ def scoring(folder: Path, repeats: int) -> dict[str, float]:
     for image in range(2):
         for target, info in enumerate(("least", "random", "top2"), start=1):
             arrays = {key: 10 - rng.weibull(5, 500) for key in GRADIENT_KEYS.values()}
-            name = matfile.Name(1024, 500, image, 0, target, info, "relu", 1)
+            name = Settings().file_name(image, 0, target, info)
             shared = {"g_x0": 1.0, "id": image, "true_label": 0, "target_label": target}
             (folder / "six").mkdir(exist_ok=True)
             path = folder / "six" / str(name)

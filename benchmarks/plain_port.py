@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import gammainc
 
 from lipschitz.maths.ball import RADII
-from lipschitz.sampling.worker import HIGHEST, LOWEST
+from lipschitz.network import Box
 from lipschitz.settings import SEED
 from lipschitz.tf_backend.runtime import tf
 
@@ -23,7 +23,9 @@ def draw(generator: np.random.RandomState, x_0: np.ndarray, count: int) -> np.nd
     squared = np.sum(points**2, axis=1)
     points *= (gammainc(n / 2, squared / 2) ** (1 / n) / np.sqrt(squared))[:, None]
     points *= generator.uniform(*RADII["l2"], size=(count, 1))
-    return np.clip(x_0 + points.reshape(count, *x_0.shape), LOWEST, HIGHEST).astype(np.float32)
+    box = Box()
+    samples = np.clip(x_0 + points.reshape(count, *x_0.shape), box.lower, box.upper)
+    return samples.astype(np.float32)
 
 
 def gradient_maxima(

@@ -1,4 +1,4 @@
-"""What decides a result; from it follow folder, file name, JSON, comparison and heading.
+"""What decides a result, and what follows from it: folder, file name, JSON, comparison, heading.
 
 A file is `SAVE/DATASET_MODEL[/DIFFERENT]/NSAMP_NITERS_ID_TRUE_TARGET_INFO_ACTIVATION_orderO.mat`,
 where DIFFERENT names the settings that are not the default and not in the file's name.

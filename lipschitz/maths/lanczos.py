@@ -16,7 +16,7 @@ Products = Callable[[np.ndarray, np.ndarray], np.ndarray]
 class Smallest:
     """What the iteration found; arrays are (B,), a number for each matrix."""
 
-    eigenvalues: np.ndarray  # infinity where a product was not finite
+    eigenvalues: np.ndarray  # infinity if a product was not finite
     products: np.ndarray  # matrix-vector products spent
     capped: np.ndarray  # whether it ended at MOST_PRODUCTS and not at RELATIVE_ERROR
 

@@ -12,9 +12,9 @@ AVERAGES: dict[str, Callable[[Sequence[float]], float]] = {"mean": np.mean, "min
 
 
 def average(scores: Sequence[float], how: str) -> tuple[float, int]:
-    """The mean or least (`AVERAGES`) of the finite scores, and how many infinite ones are left out.
+    """The mean or least (`AVERAGES`) of the finite scores, and the number of infinite ones.
 
-    Where none is finite the average is infinite.
+    If none is finite, the average is infinite.
     """
     finite = [score for score in scores if np.isfinite(score)]
     return float(AVERAGES[how](finite)) if finite else np.inf, len(scores) - len(finite)

@@ -14,7 +14,7 @@ from scipy.special import gamma, gammaln, smirnov
 SHAPE_REG = 0.01
 LEAST_P_VALUE = 0.001  # below it the fit is not believed
 FEWEST_MAXIMA = 3
-# Where the search for the shape gives up. Above 3e4 the slope of the likelihood drowns in rounding.
+# The search for the shape gives up there: above 3e4 rounding hides the likelihood's slope
 LEAST_SHAPE, LARGEST_SHAPE = 1 + 1e-3, 3e4
 STARTING_SHAPES = (5.0, 1.5, 30.0)
 
@@ -54,9 +54,9 @@ def fit(samples: list[np.ndarray], shape_reg: float = SHAPE_REG) -> list[Fit]:
     fits = [Fit(np.nan)] * len(samples)
     lengths = np.array([len(x) for x in samples])
     for n in np.unique(lengths):
-        where = np.flatnonzero(lengths == n)
-        stack = np.stack([samples[i] for i in where])
-        for i, fitted in zip(where, _fit_stack(stack, shape_reg), strict=True):
+        places = np.flatnonzero(lengths == n)
+        stack = np.stack([samples[i] for i in places])
+        for i, fitted in zip(places, _fit_stack(stack, shape_reg), strict=True):
             fits[i] = fitted
     return fits
 
@@ -72,7 +72,7 @@ def _fit_stack(x: np.ndarray, shape_reg: float) -> list[Fit]:
     varied = np.flatnonzero((extent > 0) & (not few))
     z = (top[varied, None] - x[varied]) / extent[varied, None]
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        # where a search leaves the range of numbers it ends with nan: it found no maximum
+        # a search that leaves the range of numbers ends with nan: it found no maximum
         shape, location, scale, ks = interior_maximum(z, shape_reg)
     for row, i in enumerate(varied):
         fits[i] = _judged(
@@ -89,7 +89,7 @@ def _fit_stack(x: np.ndarray, shape_reg: float) -> list[Fit]:
 
 
 def _judged(fitted: Fit, largest: float, n: int) -> Fit:
-    """The fit with its p-value, or the largest maximum where the fit is not to be believed."""
+    """The fit with its p-value, or the largest maximum if the fit is not credible."""
     if np.isnan(fitted.shape):
         return Fit(largest, problem="the likelihood has no interior maximum")
     p_value = kolmogorov_p_value(fitted.ks, n)
@@ -180,7 +180,7 @@ def _deviation(k: np.ndarray) -> np.ndarray:
 def _start(d: np.ndarray, k: np.ndarray) -> np.ndarray:
     """(c, a) at which the distribution of shape k has the mean and deviation of the sample.
 
-    Moved into the support where the sample reaches below the distribution's end.
+    Moved into the support if the sample reaches below the distribution's end.
     """
     c = gamma(1 + 1 / k)
     return np.array([c, np.minimum(_deviation(k) / d.std(axis=1), -0.95 * c / d.min(axis=1))])
@@ -189,9 +189,9 @@ def _start(d: np.ndarray, k: np.ndarray) -> np.ndarray:
 def interior_maximum(z: np.ndarray, shape_reg: float) -> np.ndarray:
     """Shape, location, scale and KS distance at the interior maximum of the likelihood.
 
-    z (samples, n) holds rescaled samples, from 0 to 1. The result is (4, samples), nan where
-    no maximum with a shape above 1 exists. There is one as a rule; where maxima of two kinds
-    are mixed and the searches end apart, the smallest KS distance decides.
+    z (samples, n) holds rescaled samples, from 0 to 1. The result is (4, samples), nan if no
+    maximum with a shape above 1 exists. As a rule there is one; if maxima of two kinds are mixed
+    and the searches end apart, the smallest KS distance decides.
     """
     best = np.full((4, len(z)), np.nan)
     d = z - z.mean(axis=1, keepdims=True)
@@ -271,7 +271,7 @@ def kolmogorov_p_value(distance: float, n: int) -> float:
     """Exact two-sided p-value: P(D_n >= distance).
 
     Durbin's matrix in the form of Marsaglia, Tsang and Wang (J. Stat. Software 8(18), 2003)
-    gives P(D_n < distance). Where n distance^2 >= 4 twice the exact one-sided probability is
+    gives P(D_n < distance). If n distance^2 >= 4, twice the exact one-sided probability is
     within 1e-10 relative (Simard and L'Ecuyer, J. Stat. Software 39(11), 2011, section 2.3).
     """
     if n * distance**2 >= 4 or distance >= 0.5:

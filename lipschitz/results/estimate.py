@@ -1,4 +1,4 @@
-"""What sampling around an image found for one target: its numbers, its lines, its .mat keys."""
+"""The result of sampling around an image for one target: numbers, printed lines, .mat keys."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

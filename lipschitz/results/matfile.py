@@ -44,9 +44,9 @@ def save(path: Path, contents: dict[str, object]) -> None:
 
 
 def difference(path: Path, provenance: Provenance) -> str:
-    """Why a file is not what these settings give, for people to read; empty where it is.
+    """How a file's origin differs from this one, for people to read; empty if it does not.
 
-    Raises FormatError where it cannot be read.
+    Raises FormatError if it cannot be read.
     """
     contents = _contents(path)
     try:
@@ -60,11 +60,11 @@ def difference(path: Path, provenance: Provenance) -> str:
 
 @dataclass(frozen=True)
 class Record:
-    """What scoring needs of a file."""
+    """The contents of a file that scoring needs."""
 
     path: Path
     name: FileName
-    model: str  # DATASET_MODEL, then -SETTINGS where there are any
+    model: str  # DATASET_MODEL, then -SETTINGS if there are any
     g_x0: float
     g_x0_grad_2_norm: float | None  # of second order
     num_labels: int  # of the network
@@ -75,7 +75,7 @@ class Record:
 def load(path: Path, slope: bool = False) -> Record:
     """Read a file and check it; the maxima are those of gradients, of slopes, of |curvature|.
 
-    Raises FormatError where it cannot be read or is not a file of the sampler.
+    Raises FormatError if it cannot be read or is not a file of the sampler.
     """
     name = _name(path)
     if name.order not in (1, 2):
@@ -175,7 +175,7 @@ def _left_out(contents: dict[str, np.ndarray]) -> int:
 
 
 def _word(values: np.ndarray, pattern: str) -> str:
-    """The text in an array of one, where it is made as the pattern says."""
+    """The text in an array of one. Raises ValueError if it has another form."""
     word = str(np.ravel(values)[0])
     if not re.fullmatch(pattern, word, re.ASCII):
         raise ValueError(f"{word[:80]!r} is no name")
@@ -192,7 +192,7 @@ def _maxima(contents: dict[str, np.ndarray], key: str) -> np.ndarray:
 
 
 def _model(path: Path, contents: dict[str, np.ndarray]) -> str:
-    """Which model the file is of: its folder, with the folder above where that is SETTINGS."""
+    """The model of the file: its folder, with the folder above if that one is DATASET_MODEL."""
     parent = path.resolve().parent
     try:
         args = contents["args"][0, 0]

@@ -1,6 +1,6 @@
-"""MATLAB 5 files: every size that one declares is held against the bytes that are there.
+"""MATLAB 5 files: every declared size is compared with the bytes that are there.
 
-scipy makes arrays of the sizes that it reads, before it looks for their contents. The format:
+scipy makes arrays of the sizes that it reads before it looks for their contents. The format:
 MathWorks, MAT-File Format, "Level 5 MAT-File Format".
 """
 
@@ -25,8 +25,8 @@ LONGEST_FIELD = 64  # a field's name, its closing zero included
 def uncompressed(content: bytes) -> bytes:
     """The file without compression, all that it declares checked.
 
-    Numbers, text, cells and structures are let through. Raises ValueError where a size is not
-    that of the bytes that are there, and for all other classes: objects, functions, sparse.
+    Numbers, text, cells and structures are accepted. Raises ValueError if a size is not that of
+    the bytes that are there, and for all other classes: objects, functions, sparse.
     """
     order = BYTE_ORDERS.get(content[HEADER - 4 : HEADER])
     if order is None:
@@ -39,7 +39,7 @@ def uncompressed(content: bytes) -> bytes:
         if kind == COMPRESSED:
             kind, data, _ = _element(_inflated(data, room), order, padded=False)
         if kind != MATRIX:
-            raise ValueError(f"an element of type {kind} stands where an array should")
+            raise ValueError(f"an element of type {kind} is in place of an array")
         room -= len(data)
         if room < 0:
             raise ValueError(f"its arrays have more than {LARGEST} B")
@@ -147,6 +147,6 @@ def _check_members(rest: memoryview, order: str, count: int, depth: int) -> None
     for _ in range(count):
         kind, member, rest = _element(rest, order)
         if kind != MATRIX:
-            raise ValueError(f"an element of type {kind} stands where an array should")
+            raise ValueError(f"an element of type {kind} is in place of an array")
         if member:  # one without bytes is an empty array
             _check_array(member, order, depth + 1)

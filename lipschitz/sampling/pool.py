@@ -43,14 +43,14 @@ class Workers(AbstractContextManager):
     Batch k is drawn by worker k % count into slot k % slots, so batches arrive in order and
     no process needs to know of another. The only ties are a socket a worker and the segment:
     when this process ends, however it ends, the sockets close and the workers end too. Samples
-    follow from their place alone: where a worker is killed, another draws what it owed.
+    follow from their place alone: if a worker is killed, another draws what it owed.
     """
 
     def __init__(self, count: int, batch_size: int, values: int) -> None:
         """Start `count` workers for batches of images of `values` numbers each.
 
-        Where shared memory is too small for all, the ring is as large as it can be, with as many
-        workers as it has slots. Raises RunError where there is no room for one batch.
+        If shared memory is too small for all, the ring is as large as it can be, with as many
+        workers as it has slots. Raises RunError if there is no room for one batch.
         """
         self._ring, self._segment = _largest_ring(count + SPARE_SLOTS, batch_size, values)
         self._connections: list[Connection] = []
@@ -111,8 +111,8 @@ class Workers(AbstractContextManager):
     ) -> Iterator[np.ndarray]:
         """Yield the batches (batch size, n) of each iteration in turn, from iteration `first` on.
 
-        A batch is valid until the next one is asked for. Raises RunError where a worker ended by
-        itself, or was killed so often that another try has no sense.
+        A batch is valid until the next one is asked for. Raises RunError if a worker ended by
+        itself, or was killed so often that another try makes no sense.
         """
         slots, batch_size, _ = self._ring.shape
         count = len(self._connections)
@@ -167,7 +167,7 @@ class Workers(AbstractContextManager):
         if self._deaths[worker] > MOST_DEATHS:
             raise RunError(
                 f"{how}, the {self._deaths[worker]}th in a row: is there memory for them? "
-                "Try fewer --nthreads or a smaller --batch_size"
+                "Try fewer sampling workers or smaller batches"
             )
         with contextlib.suppress(OSError):  # a terminal that was closed does not end the run
             tqdm.write(f"{how}: another draws its samples again", file=sys.stderr)
@@ -213,7 +213,7 @@ def _largest_ring(slots: int, batch_size: int, values: int) -> tuple[np.ndarray,
     raise RunError(
         f"shared memory ({machine.SHARED_MEMORY}) has no room for a batch: it has "
         f"{_megabytes(room)}, {_megabytes(wanted // slots)} are needed and {_megabytes(wanted)} "
-        "wanted. Enlarge it (docker run --shm-size), or choose a smaller --batch_size"
+        "wanted. Enlarge it (docker run --shm-size), or choose a smaller batch size"
     )
 
 
