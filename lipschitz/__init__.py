@@ -1,1 +1,1 @@
-"""What the commands share: one idea a module, none of which parses arguments."""
+"""The library under the commands, one idea a module; docs/architecture.md shows the way in."""
