@@ -90,7 +90,7 @@ def load(paths: list[Path], slope: bool) -> tuple[list[Record], int]:
 
 
 def select(records: list[Record], args: argparse.Namespace) -> list[Record]:
-    """The files of the kind that is asked for, cut to their first `--num_samples` maxima."""
+    """The files to score, targeted or not, cut to their first `--num_samples` maxima."""
     chosen = [record for record in records if scoring.is_untargeted(record) == args.untargeted]
     if args.untargeted and not chosen:
         raise InputError("no files of an untargeted run: sample with --target_type 16")
@@ -229,7 +229,7 @@ def print_summary(kinds: list[tuple[str, str, float]], how: str) -> None:
             fields[f"{kind}_clever_L{norm}"] = average.score
             if average.infinite:
                 print(
-                    f"warning: {average.infinite} of {average.count} scores of {kind} in L{norm} "
+                    f"warning: {average.infinite} of {average.number} scores of {kind} in L{norm} "
                     f"are infinite (gradients of zero, or nearly) and left out of the {how}"
                 )
         summary.append(line("STATS", 0, info=kind, **fields))

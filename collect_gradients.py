@@ -12,7 +12,6 @@ if __name__ == "__main__":
     command.exit_at_once()
 
 import argparse
-import itertools
 import random
 from pathlib import Path
 
@@ -37,9 +36,9 @@ from lipschitz.data.targets import (
 from lipschitz.maths.ball import DEFAULT_NORM, RADII
 from lipschitz.network import Network
 from lipschitz.results.estimate import Estimate
-from lipschitz.sampling.experiment import Done, Experiment, TargetFile, Work
+from lipschitz.sampling.experiment import Experiment, ImageResult, TargetFile, image_tasks
 from lipschitz.sampling.pool import MOST_PER_CORE
-from lipschitz.sampling.sampler import Sampler
+from lipschitz.sampling.sampler import Sampler, require_measurable
 from lipschitz.settings import BATCH_SIZE, IMAGENET_BATCH_SIZE, NITERS, NSAMPS, SEED, Settings
 from lipschitz.support.atomic import prepare
 from lipschitz.support.errors import InputError, RunError, concerning
@@ -154,7 +153,9 @@ def main() -> None:
     generator = random.Random(args.seed)
     data = catalogue.data_set(args.dataset, network, generator)
     settings = settings_of(args, network)
-    with sampler_of(args, network, settings) as sampler:
+    with concerning("--order 2: " if args.order == 2 else "--compute_slope, --batch_size: "):
+        require_measurable(network, settings)
+    with Sampler(network, settings.batch_size, args.nthreads) as sampler:
         say(f"{model} on {network.device}; sampling workers: {sampler.nthreads}")
         print_drawn(settings)
         ids = select_ids(len(data.test_data), named, args)
@@ -179,19 +180,19 @@ def main() -> None:
             raise RunError(nothing_to_score(model, chosen, data, network, args))
         folder = settings.folder(args.save)
         prepare(folder)  # an error comes before sampling, not after it
-        work = work_on(chosen, images, folder, settings, network)
+        tasks = image_tasks(chosen, images, folder, settings, network)
         transform = TRANSFORMATIONS[args.transform] if args.transform else None
         experiment = Experiment(sampler, settings, transform, args.overwrite, options)
         with concerning(after=OVERWRITE):
-            experiment.check(work)
+            experiment.check(tasks)
             command.check_interrupted()
             seconds, failed = 0.0, 0
-            for done in experiment.run(work):
-                seconds += done.seconds
-                failed += len(done.lost)
-                print_done(done, seconds)
+            for result in experiment.run(tasks):
+                seconds += result.seconds
+                failed += len(result.lost)
+                print_result(result, seconds)
     if failed:
-        total = sum(len(each.files) for each in work)
+        total = sum(len(each.files) for each in tasks)
         raise RunError(f"{failed} of {total} targets have no score (see above)")
 
 
@@ -227,22 +228,8 @@ def settings_of(args: argparse.Namespace, network: Network) -> Settings:
     )
 
 
-def sampler_of(args: argparse.Namespace, network: Network, settings: Settings) -> Sampler:
-    """The sampler of this run."""
-    option = "--order 2: " if args.order == 2 else "--compute_slope, --batch_size: "
-    with concerning(option):
-        return Sampler(
-            network,
-            settings.batch_size,
-            order=args.order,
-            slopes=args.compute_slope,
-            seed=args.seed,
-            nthreads=args.nthreads,
-        )
-
-
 def select_ids(there: int, named: IdFile | None, args: argparse.Namespace) -> list[int]:
-    """Which of the test images, `there` of them, are asked for."""
+    """The images to take, of `there` test images."""
     if named is not None:
         ids = [image.image_id for image in named.images]
         if max(ids) >= there:
@@ -271,7 +258,7 @@ def images_and_logits(
 def user_targets(
     data: DataSet, named: IdFile | None, args: argparse.Namespace
 ) -> list[list[int]] | None:
-    """The targets that the file of ids names, if they are asked for."""
+    """The targets that the file of ids names, if --target_type has 8."""
     if named is None or not args.target_type & USER:
         return None
     for image in named.images:
@@ -283,34 +270,6 @@ def user_targets(
                     f"below {len(label)} other than its own, {label.argmax()}"
                 )
     return [image.targets for image in named.images]
-
-
-def work_on(
-    chosen: list[SelectedImage],
-    images: dict[int, np.ndarray],
-    folder: Path,
-    settings: Settings,
-    network: Network,
-) -> list[Work]:
-    """The images that have a score, with their targets numbered through and their files."""
-    numbers = itertools.count()
-    work = []
-    for image in chosen:
-        if not image.correct:
-            continue
-        x_0 = images[image.image_id]
-        files = [
-            TargetFile(
-                next(numbers),
-                info,
-                target,
-                folder / str(settings.file_name(image.image_id, image.true_label, target, info)),
-            )
-            for info, target in zip(image.info, image.targets, strict=True)
-        ]
-        provenance = settings.provenance(network, x_0, image.largest_logit)
-        work.append(Work(image, x_0, files, provenance))
-    return work
 
 
 def nothing_to_score(
@@ -338,7 +297,7 @@ def nothing_to_score(
 
 
 def print_drawn(settings: Settings) -> None:
-    """Say so if N is not drawn as it was asked for."""
+    """Say so if N is rounded to whole batches."""
     asked, drawn = settings.Nsamps, settings.drawn
     if drawn != asked:
         how = "raised" if drawn > asked else "rounded down"
@@ -368,14 +327,14 @@ def print_left_out(ids: list[int], logits: np.ndarray) -> None:
             print(f"warning: image {image_id} is left out: its logits are not finite")
 
 
-def print_done(done: Done, seconds: float) -> None:
+def print_result(result: ImageResult, seconds: float) -> None:
     """The lines of an image; `seconds` of sampling have passed since the run began."""
-    for file in done.kept:
+    for file in result.kept:
         print(f"kept {file.path}", flush=True)
-    if done.error:
-        say(done.error)
-    for file, estimate in done.sampled:
-        print_estimate(done.image, file, estimate, seconds)
+    if result.error:
+        say(result.error)
+    for file, estimate in result.sampled:
+        print_estimate(result.image, file, estimate, seconds)
         if estimate.is_complete():
             print(f"saved to {file.path}", flush=True)
         else:

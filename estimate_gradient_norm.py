@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from lipschitz.network import Network
 from lipschitz.results.estimate import Estimate
 from lipschitz.sampling.experiment import sample_image
 from lipschitz.sampling.pool import default_count
-from lipschitz.sampling.sampler import Sampler
+from lipschitz.sampling.sampler import Sampler, require_measurable
 from lipschitz.settings import SEED, Settings
 
 
@@ -64,14 +65,15 @@ class EstimateLipschitz(AbstractContextManager):
         data = catalogue.data_set(dataset, network, self.generator)
         self.batch_size = batch_size or catalogue.batch_size(dataset)
         self.device = network.device
-        self._sampler = Sampler(
-            network,
-            self.batch_size,
+        self._settings = Settings(
             order=order,
-            slopes=compute_slope,
+            compute_slope=compute_slope and order == 1,
             seed=self.seed,
-            nthreads=self.nthreads,
+            batch_size=self.batch_size,
+            box=network.box,
         )
+        require_measurable(network, self._settings)
+        self._sampler = Sampler(network, self.batch_size, self.nthreads)
         return data, network
 
     def logits(self, images: np.ndarray) -> np.ndarray:
@@ -87,14 +89,15 @@ class EstimateLipschitz(AbstractContextManager):
         Niters: int,
         sample_norm: str = DEFAULT_NORM,
         transform: str = "",
-        order: int = 1,
+        order: int | None = None,
         *,
         radius: float | None = None,
         image_id: int = 0,
     ) -> Estimate | list[Estimate]:
         """Sample around x_0, of the network's shape, for the margins f_true - f_target.
 
-        One target gives one estimate, several give a list; `order` is that of `load_model`.
+        One target gives one estimate, several give a list. `order`, if given, must be that of
+        `load_model`.
         `Nsamp` becomes a multiple of the batch size; samples are those of (seed, image_id), each
         put through the transformation (defense.py), which x_0 is not. If an iteration has no
         finite sample for a target, its maximum is nan. Raises ValueError if an argument does not
@@ -105,22 +108,13 @@ class EstimateLipschitz(AbstractContextManager):
         sampler = self._loaded()
         if Nsamp < 1 or Niters < 1:
             raise ValueError(f"Nsamp {Nsamp}, Niters {Niters}: give 1 or more")
-        if transform and transform not in TRANSFORMATIONS:
-            raise ValueError(f"no transformation {transform!r}: {', '.join(TRANSFORMATIONS)}")
-        shape = sampler.network.input_shape
-        if transform and (len(shape) != 3 or shape[-1] not in (1, 3)):
-            raise ValueError(
-                f"transformations take images (H, W, C) with 1 or 3 channels, not {shape}"
-            )
-        if order != sampler.order:
-            raise ValueError(f"order {order}: the model was loaded for order {sampler.order}")
-        settings = Settings(
-            Nsamps=Nsamp,
-            Niters=Niters,
-            sample_norm=sample_norm,
-            radius=radius,
-            batch_size=self.batch_size,
-            box=sampler.network.box,
+        loaded = self._settings.order
+        if order not in (None, loaded):
+            raise ValueError(f"order {order}: the model was loaded for order {loaded}")
+        if transform:
+            _check_transform(transform, sampler.network.input_shape)
+        settings = replace(
+            self._settings, Nsamps=Nsamp, Niters=Niters, sample_norm=sample_norm, radius=radius
         )
         targets = [target_label] if np.ndim(target_label) == 0 else list(target_label)
         estimates = sample_image(
@@ -138,3 +132,10 @@ class EstimateLipschitz(AbstractContextManager):
         if self._sampler is None:
             raise ValueError("no model: call load_model first, and estimate before close")
         return self._sampler
+
+
+def _check_transform(transform: str, shape: tuple[int, ...]) -> None:
+    if transform not in TRANSFORMATIONS:
+        raise ValueError(f"no transformation {transform!r}: {', '.join(TRANSFORMATIONS)}")
+    if len(shape) != 3 or shape[-1] not in (1, 3):
+        raise ValueError(f"transformations take images (H, W, C) with 1 or 3 channels, not {shape}")

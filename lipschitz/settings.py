@@ -1,19 +1,18 @@
 """What decides a result, and what follows from it: folder, file name, JSON, comparison, heading.
 
-A file is `SAVE/DATASET_MODEL[/DIFFERENT]/NSAMP_NITERS_ID_TRUE_TARGET_INFO_ACTIVATION_orderO.mat`,
-where DIFFERENT names the settings that are not the default and not in the file's name.
+A file is `SAVE/DATASET_MODEL[/DIFFERENT]/NAME` (file_name.py); DIFFERENT lists the settings that
+are not the default and not in the file's name.
 """
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
+from lipschitz.file_name import FileName
 from lipschitz.maths.ball import DEFAULT_NORM, Ball, ball
 from lipschitz.network import STRUCTURE, Box, Network, fingerprint
 
@@ -27,55 +26,6 @@ OF_2018 = {"box": str(Box())}  # for files written before there was a choice
 SHOWN = 12  # digits of a fingerprint in print
 LOGIT_ERROR = 1e-3  # relative or absolute: devices and batches differ in less
 
-EXTENSION = ".mat"
-# what a name may hold: it comes to stand in printed lines and in names of plots
-NUMBER = r"\d{1,9}"
-INFO = r"[A-Za-z][A-Za-z0-9-]{0,31}"
-ACTIVATION = r"\w[\w.-]{0,63}"  # may contain "_" (hard_sigmoid), an info does not
-FILE_NAME = re.compile(
-    "_".join([f"({NUMBER})"] * 5)
-    + f"_({INFO})_({ACTIVATION})_order({NUMBER}){re.escape(EXTENSION)}",
-    re.ASCII,
-)
-
-
-class FileName(NamedTuple):
-    """The facts in a file's name."""
-
-    nsamp: int
-    niters: int
-    image_id: int
-    true_label: int
-    target_label: int
-    info: str
-    activation: str
-    order: int
-
-    def __str__(self) -> str:
-        return "_".join(map(str, self[:-1])) + f"_order{self.order}{EXTENSION}"
-
-    @classmethod
-    def parse(cls, text: str) -> "FileName":
-        """Read a name. Raises ValueError if it has another form."""
-        found = FILE_NAME.fullmatch(text)
-        if not found:
-            raise ValueError("its name is not NSAMP_NITERS_ID_TRUE_TARGET_INFO_ACTIVATION_orderO")
-        *numbers, info, activation, order = found.groups()
-        return cls(*map(int, numbers), info, activation, int(order))
-
-    @property
-    def experiment(self) -> tuple[int, int, str, int]:
-        """What the files of one experiment in a folder share: N, iterations, activation, order."""
-        return self.nsamp, self.niters, self.activation, self.order
-
-    def heading(self, folder: Path) -> str:
-        """The experiment that this file of the folder belongs to, for people to read."""
-        return (
-            f"{folder}: N = {self.nsamp}, {self.niters} iterations, {self.activation}, "
-            f"order {self.order}"
-        )
-
-
 @dataclass(frozen=True)
 class Settings:
     """All that decides the maxima of an image and a target, but the network and the image.
@@ -86,7 +36,7 @@ class Settings:
     dataset: str = "mnist"
     model_name: str = "normal"
     activation: str = "relu"
-    Nsamps: int = NSAMPS  # samples an iteration, as asked for; `drawn` is what batches make of it
+    Nsamps: int = NSAMPS  # samples per iteration as requested; `drawn` is rounded to batches
     Niters: int = NITERS
     order: int = 1
     sample_norm: str = DEFAULT_NORM

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from lipschitz.support import regular_file
 from lipschitz.support.errors import InputError
 
 TOP2, RANDOM, LEAST, USER, ALL = 1, 2, 4, 8, 16  # bits of a target type
-UNTARGETED = "class"  # info of a target that stands for its own class: class0, class1, ...
+UNTARGETED = "class"  # info of a target in an untargeted run: class0, class1, ...
 NAMED_BY_USER = "user"  # info of a target that a file of ids names
 
 LARGEST_FILE = 2**23  # bytes: a row for each photograph of ImageNet's validation set has a tenth
@@ -83,7 +84,7 @@ def choose(
 def _random_class(
     generator: random.Random, lowest: int, num_labels: int, taken: set[int]
 ) -> int | None:
-    """A class other than those taken, drawn until it is none of them; None if all are taken."""
+    """A class that is not taken, drawn until there is one; None if all are taken."""
     free = set(range(lowest, num_labels)) - taken
     while free:
         drawn = generator.randint(lowest, lowest + num_labels - 1)
@@ -92,16 +93,14 @@ def _random_class(
     return None
 
 
-@dataclass(frozen=True)
-class IdRow:
+class IdRow(NamedTuple):
     """An image that a file of ids names, and the targets in its rows."""
 
     image_id: int
     targets: list[int]
 
 
-@dataclass(frozen=True)
-class IdFile:
+class IdFile(NamedTuple):
     """The rows of a file of ids, images in the order of their first row."""
 
     images: list[IdRow]

@@ -1,4 +1,4 @@
-"""Points drawn in balls, and the blocks of samples that a seed stands for.
+"""Points drawn in balls, and the blocks of samples that a seed determines.
 
 Samples are drawn in blocks of a fixed size, each from a generator of its own, keyed by (seed,
 image, iteration, block): who draws a block, and in which batch it travels, changes nothing.

@@ -70,7 +70,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class FirstOrder(Estimate):
-    """The largest of each iteration: norms of dg/dx, and slopes (zeros if not asked for)."""
+    """The largest of each iteration: norms of dg/dx, and slopes (zeros if not sampled)."""
 
     G2_max: np.ndarray
     G1_max: np.ndarray

@@ -11,8 +11,9 @@ import numpy as np
 import scipy
 
 from lipschitz import settings
+from lipschitz.file_name import INFO, NUMBER, FileName
 from lipschitz.results import matlab_format
-from lipschitz.settings import INFO, NUMBER, FileName, Provenance
+from lipschitz.settings import Provenance
 from lipschitz.support import regular_file
 from lipschitz.support.atomic import replacing
 from lipschitz.support.errors import first_line
@@ -34,7 +35,7 @@ class FormatError(Exception):
 
 
 class NoSlopesError(FormatError):
-    """Slopes are asked for, and the file has none."""
+    """The file has no slopes to score."""
 
 
 def save(path: Path, contents: dict[str, object]) -> None:
@@ -159,7 +160,7 @@ def _norm(contents: dict[str, np.ndarray], key: str) -> float:
 
 
 def _sampled_slopes(contents: dict[str, np.ndarray]) -> bool:
-    """Whether the file says that slopes are its own, be they all zero."""
+    """Whether the file was sampled with slopes, even if all are zero."""
     try:
         return bool(np.ravel(contents["args"][0, 0]["compute_slope"])[0])
     except (KeyError, IndexError, ValueError, TypeError):

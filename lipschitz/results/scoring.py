@@ -9,13 +9,14 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from lipschitz.data.targets import UNTARGETED
+from lipschitz.file_name import EXTENSION, FileName
 from lipschitz.maths.scores import DUAL_NORM, average, clever_score, second_order_score
 from lipschitz.maths.weibull import SHAPE_REG, Fit, fit
 from lipschitz.results import matfile
 from lipschitz.results.matfile import Record
-from lipschitz.settings import EXTENSION, FileName
 from lipschitz.support.errors import InputError
 from lipschitz.support.text import printable
 
@@ -34,8 +35,7 @@ class Score:
     fit: Fit  # of the maxima in the dual norm
 
 
-@dataclass(frozen=True)
-class ImageScores:
+class ImageScores(NamedTuple):
     """The least scores of an image over its targets, by norm."""
 
     image_id: int
@@ -44,17 +44,15 @@ class ImageScores:
     least: dict[str, float]
 
 
-@dataclass(frozen=True)
-class Average:
-    """Scores over the images: of one kind of target and norm."""
+class Average(NamedTuple):
+    """The scores of one kind of target and norm, over the images."""
 
     score: float
-    count: int
+    number: int
     infinite: int  # of them, left out
 
 
-@dataclass(frozen=True)
-class Loaded:
+class Loaded(NamedTuple):
     """Files that can be scored, and how many cannot."""
 
     records: list[Record]
@@ -108,7 +106,7 @@ def load(paths: list[Path], slope: bool = False) -> Loaded:
 
 
 def is_untargeted(record: Record) -> bool:
-    """Whether a file is of an untargeted run: its target stands for its own class."""
+    """Whether a file is of an untargeted run, which has a target for every class."""
     return record.name.info.startswith(UNTARGETED)
 
 

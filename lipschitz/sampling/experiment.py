@@ -1,10 +1,11 @@
 """An experiment: images with their targets, sampled one after the other, saved and resumed.
 
-`sample_image` is the unit of work, without files; `Experiment.run` stands around it.
+`sample_image` is the unit of task, without files; `Experiment.run` stands around it.
 """
 
+import itertools
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import numpy as np
 from tqdm import tqdm
 
 from lipschitz.data.targets import SelectedImage
+from lipschitz.network import Network
 from lipschitz.results import matfile
 from lipschitz.results.checkpoint import Checkpoint, checkpoint_path
 from lipschitz.results.estimate import Estimate
-from lipschitz.sampling.sampler import Sampler, Transformation
+from lipschitz.sampling.sampler import Sampler, Transformation, columns, estimates
 from lipschitz.settings import Provenance, Settings, as_json
 from lipschitz.support.command import check_interrupted
 from lipschitz.support.errors import ImageError, InputError
@@ -32,7 +34,7 @@ class TargetFile:
 
 
 @dataclass(frozen=True)
-class Work:
+class ImageTask:
     """An image of a run, its targets' files, and what their numbers come from."""
 
     image: SelectedImage
@@ -42,7 +44,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Done:
+class ImageResult:
     """The result for one image: the files that were there, and the estimates of the others.
 
     `lost` are the targets that have no file: an iteration of theirs has no finite sample, or the
@@ -61,6 +63,33 @@ class Done:
         return float(self.sampled[0][1].time[-1]) if self.sampled else 0.0
 
 
+def image_tasks(
+    chosen: Iterable[SelectedImage],
+    images: Mapping[int, np.ndarray],
+    folder: Path,
+    settings: Settings,
+    network: Network,
+) -> list[ImageTask]:
+    """The images that have a score, from `images` by id, with their targets numbered through."""
+    numbers = itertools.count()
+    tasks = []
+    for image in chosen:
+        if not image.correct:
+            continue
+        image_id, x_0 = image.image_id, images[image.image_id]
+        named = (
+            (info, target, settings.file_name(image_id, image.true_label, target, info))
+            for info, target in zip(image.info, image.targets, strict=True)
+        )
+        files = [
+            TargetFile(next(numbers), info, target, folder / str(name))
+            for info, target, name in named
+        ]
+        provenance = settings.provenance(network, x_0, image.largest_logit)
+        tasks.append(ImageTask(image, x_0, files, provenance))
+    return tasks
+
+
 def sample_image(
     sampler: Sampler,
     settings: Settings,
@@ -76,11 +105,8 @@ def sample_image(
     Raises ValueError if image or classes are not the network's, ImageError if the image cannot be
     scored, RunError if workers are killed again and again.
     """
-    image = sampler.at_image(x_0, true_label, targets, image_id)
-    iterations = sampler.iterations(
-        image, settings.drawn, settings.Niters, settings.ball, transform
-    )
-    return sampler.estimates(image, settings.drawn, list(iterations))
+    image = sampler.at_image(settings, x_0, true_label, targets, image_id)
+    return estimates(settings, image, list(sampler.iterations(settings, image, transform)))
 
 
 @dataclass(frozen=True)
@@ -97,7 +123,7 @@ class Experiment:
     overwrite: bool = False
     options: Mapping[str, object] = field(default_factory=dict)
 
-    def run(self, work: list[Work]) -> Iterator[Done]:
+    def run(self, tasks: list[ImageTask]) -> Iterator[ImageResult]:
         """Sample around each image, save its targets' files and yield the result.
 
         What an earlier run finished is kept, and one that ended in the middle of an image is
@@ -105,17 +131,17 @@ class Experiment:
         """
         niters = self.settings.Niters
         with tqdm(
-            total=len(work) * niters, desc="iterations", disable=not sys.stderr.isatty()
+            total=len(tasks) * niters, desc="iterations", disable=not sys.stderr.isatty()
         ) as bar:
-            for place, each in enumerate(work):
-                done = self._run_image(each, bar)
+            for place, each in enumerate(tasks):
+                result = self._run_image(each, bar)
                 bar.update((place + 1) * niters - bar.n)
                 bar.clear()
-                yield done
+                yield result
 
-    def check(self, work: list[Work]) -> None:
+    def check(self, tasks: list[ImageTask]) -> None:
         """Raise InputError if a file is there that comes from something else."""
-        for each in work:
+        for each in tasks:
             for file in each.files:
                 self.is_finished(file.path, each.provenance)
 
@@ -134,18 +160,18 @@ class Experiment:
             raise InputError(f"{path} is not what this run would give: {different}")
         return not different
 
-    def _run_image(self, work: Work, bar: tqdm) -> Done:
-        kept = [file for file in work.files if self._keep(file, work.provenance)]
-        left = [file for file in work.files if file not in kept]
+    def _run_image(self, task: ImageTask, bar: tqdm) -> ImageResult:
+        kept = [file for file in task.files if self._keep(file, task.provenance)]
+        left = [file for file in task.files if file not in kept]
         if not left:
-            return Done(work.image, kept)
+            return ImageResult(task.image, kept)
         try:
-            estimates = self._sample(work, left, bar)
+            results = self._sample(task, left, bar)
         except ImageError as error:
-            return Done(work.image, kept, lost=left, error=error)
-        sampled = list(zip(left, estimates, strict=True))
+            return ImageResult(task.image, kept, lost=left, error=error)
+        sampled = list(zip(left, results, strict=True))
         lost = [file for file, estimate in sampled if not estimate.is_complete()]
-        return Done(work.image, kept, sampled, lost)
+        return ImageResult(task.image, kept, sampled, lost)
 
     def _keep(self, file: TargetFile, provenance: Provenance) -> bool:
         """Whether an earlier run, or one beside this, finished a target."""
@@ -154,45 +180,47 @@ class Experiment:
         checkpoint_path(file.path).unlink(missing_ok=True)  # a kill may have come between
         return True
 
-    def _sample(self, work: Work, files: list[TargetFile], bar: tqdm) -> list[Estimate]:
+    def _sample(self, task: ImageTask, files: list[TargetFile], bar: tqdm) -> list[Estimate]:
         """Sample around an image for these targets, from a checkpoint on, and save the results."""
         sampler, settings = self.sampler, self.settings
         # these show in the last bits of a maximum
         bits = {"batch_size": sampler.batch_size, "device": sampler.network.device}
         paths = [file.path for file in files]
-        with Checkpoint(paths, {**work.provenance, **bits}, settings.Niters) as checkpoint:
-            checkpoint.restore(sampler.columns)
+        with Checkpoint(paths, {**task.provenance, **bits}, settings.Niters) as checkpoint:
+            checkpoint.restore(columns(settings))
             done = tuple(checkpoint.iterations)
             bar.update(len(done))
             targets = [file.target for file in files]
-            image = sampler.at_image(work.x_0, work.image.true_label, targets, work.image.image_id)
-            for iteration in sampler.iterations(
-                image, settings.drawn, settings.Niters, settings.ball, self.transform, done
-            ):
+            image = sampler.at_image(
+                settings, task.x_0, task.image.true_label, targets, task.image.image_id
+            )
+            for iteration in sampler.iterations(settings, image, self.transform, done):
                 checkpoint.add(iteration)
                 bar.update()
                 check_interrupted()
-            estimates = sampler.estimates(image, settings.drawn, checkpoint.iterations)
-            for place, (file, estimate) in enumerate(zip(files, estimates, strict=True)):
-                self.is_finished(file.path, work.provenance)  # raises if another run was here
+            results = estimates(settings, image, checkpoint.iterations)
+            for place, (file, estimate) in enumerate(zip(files, results, strict=True)):
+                self.is_finished(file.path, task.provenance)  # raises if another run was here
                 if estimate.is_complete():
-                    save(work, file, estimate, self.options)
+                    save(task, file, estimate, self.options)
                 checkpoint.remove(place)
-        return estimates
+        return results
 
 
-def save(work: Work, file: TargetFile, estimate: Estimate, options: Mapping[str, object]) -> None:
+def save(
+    task: ImageTask, file: TargetFile, estimate: Estimate, options: Mapping[str, object]
+) -> None:
     """Write the .mat of an image and a target."""
     contents = {
         **estimate.arrays(),
         "pred": estimate.pred,
         "g_x0": estimate.g_x0,
-        "id": work.image.image_id,
-        "true_label": work.image.true_label,
+        "id": task.image.image_id,
+        "true_label": task.image.true_label,
         "target_label": file.target,
         "info": file.info,
         "args": {name: "" if value is None else value for name, value in options.items()},
-        matfile.SETTINGS_KEY: as_json(work.provenance),
+        matfile.SETTINGS_KEY: as_json(task.provenance),
         "path": str(file.path),
     }
     matfile.save(file.path, contents)

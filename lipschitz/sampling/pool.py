@@ -43,7 +43,7 @@ class Workers(AbstractContextManager):
     Batch k is drawn by worker k % count into slot k % slots, so batches arrive in order and
     no process needs to know of another. The only ties are a socket a worker and the segment:
     when this process ends, however it ends, the sockets close and the workers end too. Samples
-    follow from their place alone: if a worker is killed, another draws what it owed.
+    follow from their place alone: if a worker is killed, another draws its batches.
     """
 
     def __init__(self, count: int, batch_size: int, values: int) -> None:
@@ -56,7 +56,7 @@ class Workers(AbstractContextManager):
         self._connections: list[Connection] = []
         self._processes: list[subprocess.Popen] = []
         self._around: Neighbourhood | None = None
-        self._owed: list[deque[Batch]] = []  # by worker: what it was told and has not answered
+        self._pending: list[deque[Batch]] = []  # by worker: told and not answered
         self._deaths: list[int] = []  # by worker: in a row
         self.drawn_by: Counter[int] = Counter()  # batches by the worker's process id
         try:
@@ -84,7 +84,7 @@ class Workers(AbstractContextManager):
         self._connections, self._processes = [], []
 
     def _start(self, count: int) -> None:
-        self._owed, self._deaths = [deque() for _ in range(count)], [0] * count
+        self._pending, self._deaths = [deque() for _ in range(count)], [0] * count
         for _ in range(count):
             connection, process = self._new_worker()
             self._connections.append(connection)
@@ -111,7 +111,7 @@ class Workers(AbstractContextManager):
     ) -> Iterator[np.ndarray]:
         """Yield the batches (batch size, n) of each iteration in turn, from iteration `first` on.
 
-        A batch is valid until the next one is asked for. Raises RunError if a worker ended by
+        A batch is valid until the next one is requested. Raises RunError if a worker ended by
         itself, or was killed so often that another try makes no sense.
         """
         slots, batch_size, _ = self._ring.shape
@@ -121,10 +121,10 @@ class Workers(AbstractContextManager):
         def tell(k: int) -> None:
             iteration, place = divmod(k, per_iteration)
             batch = Batch(k % slots, iteration, place * batch_size)
-            self._owed[k % count].append(batch)
+            self._pending[k % count].append(batch)
             self._send(k % count, batch)
 
-        if any(self._owed):  # an image was left in the middle: nothing of it may come now
+        if any(self._pending):  # an image was left in the middle: nothing of it may come now
             self._end()
             self._start(count)
         self._around = around
@@ -145,19 +145,19 @@ class Workers(AbstractContextManager):
             self._replace(worker)
 
     def _receive(self, worker: int) -> None:
-        """Wait for the first of the batches that a worker owes."""
+        """Wait for the first of a worker's pending batches."""
         while True:
             try:
                 self.drawn_by[self._connections[worker].recv()] += 1
             except (EOFError, ConnectionError):
                 self._replace(worker)
             else:
-                self._owed[worker].popleft()
+                self._pending[worker].popleft()
                 self._deaths[worker] = 0
                 return
 
     def _replace(self, worker: int) -> None:
-        """Start a worker in the place of one that was killed, and tell it what that one owed."""
+        """Start a worker in place of one that was killed, and give it the pending batches."""
         code = self._processes[worker].wait()
         if code >= 0:
             raise RunError(f"a sampling worker ended by itself with exit code {code} (see above)")
@@ -174,7 +174,7 @@ class Workers(AbstractContextManager):
         self._connections[worker].close()
         self._connections[worker], self._processes[worker] = self._new_worker()
         try:
-            for message in (self._around, *self._owed[worker]):
+            for message in (self._around, *self._pending[worker]):
                 self._connections[worker].send(message)
         except ConnectionError:
             self._replace(worker)

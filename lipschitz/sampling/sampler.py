@@ -12,14 +12,13 @@ from functools import reduce
 
 import numpy as np
 
-from lipschitz.maths.ball import Ball
-from lipschitz.network import Maxima, Network, are_probabilities, margin_weights
+from lipschitz.network import Network, are_probabilities, margin_weights
 from lipschitz.results.estimate import Estimate, FirstOrder, Iteration, SecondOrder
 from lipschitz.results.matfile import GRADIENT_KEYS, SLOPE_KEYS
 from lipschitz.sampling.curvature import Extremes, hessian_extremes
 from lipschitz.sampling.pool import Workers, default_count
 from lipschitz.sampling.worker import Neighbourhood
-from lipschitz.settings import SEED
+from lipschitz.settings import Settings
 from lipschitz.support.errors import ImageError, InputError
 from lipschitz.support.text import say
 
@@ -49,31 +48,10 @@ class AtImage:
 class Sampler(AbstractContextManager):
     """A network, and the workers that draw around its images. Use it in a `with` block."""
 
-    def __init__(
-        self,
-        network: Network,
-        batch_size: int,
-        *,
-        order: int = 1,
-        slopes: bool = False,
-        seed: int = SEED,
-        nthreads: int = 0,
-    ) -> None:
-        """Start `nthreads` workers; 0: half the cores. The same seed draws the same samples.
-
-        Raises InputError if the network has no second order and `order` is 2, or if slopes are
-        asked of an odd batch; RunError if there is no shared memory.
-        """
-        if order == 2 and network.is_piecewise_linear():
-            raise InputError(
-                "this network is piecewise linear (ReLU, bounded ReLU, hard_sigmoid), so its "
-                f"Hessian is zero; activations that work: {', '.join(SMOOTH_ACTIVATIONS)}"
-            )
-        self.network, self.batch_size, self.seed = network, batch_size, seed
+    def __init__(self, network: Network, batch_size: int, nthreads: int = 0) -> None:
+        """Start `nthreads` workers; 0: half the cores. Raises RunError without shared memory."""
+        self.network, self.batch_size = network, batch_size
         self.nthreads = nthreads or default_count()
-        self.order, self.slopes = order, slopes and order == 1
-        if self.slopes and batch_size % 2:
-            raise InputError("slopes take pairs of samples: give an even batch size")
         self._warned = False
         values = int(np.prod(network.input_shape))
         self._workers = Workers(self.nthreads, batch_size, values)
@@ -85,13 +63,6 @@ class Sampler(AbstractContextManager):
         """End the workers."""
         self._workers.close()
 
-    @property
-    def columns(self) -> int:
-        """Numbers in an iteration's findings for a target."""
-        if self.order == 2:
-            return len(Extremes._fields)
-        return len(GRADIENT_KEYS) + (len(SLOPE_KEYS) if self.slopes else 0) + 1
-
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Logits (N, K); outputs that look like probabilities are warned of, once."""
         found = self.network.logits(images)
@@ -101,7 +72,12 @@ class Sampler(AbstractContextManager):
         return found
 
     def at_image(
-        self, x_0: np.ndarray, true_label: int, targets: Sequence[int], image_id: int = 0
+        self,
+        settings: Settings,
+        x_0: np.ndarray,
+        true_label: int,
+        targets: Sequence[int],
+        image_id: int = 0,
     ) -> AtImage:
         """The margins f_true - f_target of an image, and for the second order their gradients.
 
@@ -112,121 +88,68 @@ class Sampler(AbstractContextManager):
         self._check(x_0, true_label, targets)
         pred = self.logits(x_0[None])[0]
         margins = _margins(pred, true_label, targets, image_id)
-        norms = self._gradient_norms(x_0, true_label, targets, image_id)
+        norms = None
+        if settings.order == 2:
+            norms = self._gradient_norms(x_0, true_label, targets, image_id)
         return AtImage(x_0, true_label, targets, image_id, pred, margins, norms)
 
     def iterations(
         self,
+        settings: Settings,
         image: AtImage,
-        drawn: int,
-        needed: int,
-        ball: Ball,
         transform: Transformation | None = None,
         done: Sequence[Iteration] = (),
     ) -> Iterator[Iteration]:
-        """Sample `drawn` points (a multiple of the batch size) an iteration, `needed` times.
+        """Sample around an image; yield the findings of one iteration after the other.
 
         Samples are those of (seed, image_id, iteration), each put through the transformation,
         which x_0 is not. Iterations that are `done` already are not drawn again. Raises
         ImageError once every target has an iteration without a finite sample, RunError if workers
         are killed again and again.
         """
+        if settings.batch_size != self.batch_size:
+            raise ValueError(f"the workers draw {self.batch_size} samples at a time")
+        drawn, network = settings.drawn, self.network
         around = Neighbourhood(
-            image.x_0, ball, self.seed, image.image_id, transform, self.network.box
+            image.x_0, settings.ball, settings.seed, image.image_id, transform, network.box
         )
-        weights = margin_weights(self.network.num_labels, image.true_label, image.targets)
+        weights = margin_weights(network.num_labels, image.true_label, image.targets)
         lost = np.zeros(len(image.targets), bool)
         for iteration in done:
             lost |= iteration.found[:, -1] == drawn
         per_iteration = drawn // self.batch_size
-        batches = self._workers.batches(around, needed, per_iteration, first=len(done))
+        batches = self._workers.batches(around, settings.Niters, per_iteration, first=len(done))
         start = time.perf_counter() - (done[-1].ended if done else 0)
-        for number in range(len(done), needed):
+        for number in range(len(done), settings.Niters):
             of_batches, waited = [], 0.0
             for _ in range(per_iteration):
                 asked = time.perf_counter()
-                batch = next(batches)
+                batch = next(batches).reshape(-1, *image.x_0.shape)
                 waited += time.perf_counter() - asked
-                of_batches.append(self._measure(batch.reshape(-1, *image.x_0.shape), weights))
+                if settings.order == 2:
+                    of_batches.append(hessian_extremes(network, batch, weights))
+                else:
+                    slopes = settings.compute_slope
+                    of_batches.append(network.gradient_maxima(batch, weights, slopes))
             found = reduce(type(of_batches[0]).merged, of_batches).columns().astype(float)
-            lost |= found[:, -1] == drawn
-            if lost.all() and (found[:, -1] == drawn).any():
+            none_finite = found[:, -1] == drawn
+            lost |= none_finite
+            if lost.all() and none_finite.any():
                 raise ImageError(
                     f"image {image.image_id}, iteration {number}: no logits or no derivatives of "
                     f"all {drawn} samples are finite; the network overflows near this image"
                 )
             yield Iteration(found, time.perf_counter() - start, waited)
 
-    def estimates(
-        self, image: AtImage, drawn: int, iterations: Sequence[Iteration]
-    ) -> list[Estimate]:
-        """Each target's estimate; a maximum without a finite sample is nan."""
-        columns = np.stack([iteration.found for iteration in iterations], axis=-1)
-        none = columns[:, -1:] == drawn
-        columns[:, :-1] = np.where(none, np.nan, columns[:, :-1])
-        times = {
-            "time": np.array([iteration.ended for iteration in iterations]),
-            "overhead": np.array([iteration.waited for iteration in iterations]),
-        }
-        of_order = self._first_order if self.order == 1 else self._second_order
-        return [
-            of_order(
-                columns[place],
-                None if image.gradient_norms is None else image.gradient_norms[place],
-                target_label=target,
-                pred=image.pred,
-                g_x0=margin,
-                drawn=drawn,
-                **times,
-            )
-            for place, (target, margin) in enumerate(zip(image.targets, image.margins, strict=True))
-        ]
-
-    def _measure(self, batch: np.ndarray, weights: np.ndarray) -> Maxima | Extremes:
-        if self.order == 2:
-            return hessian_extremes(self.network, batch, weights)
-        return self.network.gradient_maxima(batch, weights, self.slopes)
-
     def _gradient_norms(
         self, x_0: np.ndarray, true_label: int, targets: list[int], image_id: int
-    ) -> np.ndarray | None:
+    ) -> np.ndarray:
         """L2, L1 and L-infinity norm (targets, 3) of the margins' gradients at x_0."""
-        if self.order == 1:
-            return None
         weights = margin_weights(self.network.num_labels, true_label, targets)
         found = self.network.gradient_maxima(x_0[None], weights)
         if found.left_out.any():
             raise ImageError(f"image {image_id}: its gradient is not finite")
         return found.largest
-
-    def _first_order(self, columns: np.ndarray, _: None, **shared: object) -> FirstOrder:
-        """The estimate of columns (columns, Niters)."""
-        keys = [*GRADIENT_KEYS.values(), *SLOPE_KEYS.values()]
-        *maxima, non_finite = columns
-        absent = [] if self.slopes else list(np.zeros((len(SLOPE_KEYS), len(non_finite))))
-        return FirstOrder(
-            **shared,
-            **dict(zip(keys, [*maxima, *absent], strict=True)),
-            non_finite=non_finite,
-            with_slopes=self.slopes,
-        )
-
-    def _second_order(
-        self, columns: np.ndarray, norms: np.ndarray, **shared: object
-    ) -> SecondOrder:
-        """The estimate of columns (columns, Niters), and of the gradient's norms at x_0."""
-        eigenvalues, capped, products, non_finite = columns
-        l2, l1, linf = map(float, norms)
-        return SecondOrder(
-            **shared,
-            H2_max=eigenvalues,
-            capped=int(capped.sum()),
-            products=int(products.sum()),
-            non_finite=non_finite,
-            g_x0_grad_2_norm=l2,
-            g_x0_grad_1_norm=l1,
-            g_x0_grad_inf_norm=linf,
-        )
 
     def _check(self, x_0: np.ndarray, true_label: int, targets: list[int]) -> None:
         network = self.network
@@ -239,6 +162,78 @@ class Sampler(AbstractContextManager):
             raise ValueError(
                 f"targets {targets} for class {true_label}: give other classes, in {labels}"
             )
+
+
+def require_measurable(network: Network, settings: Settings) -> None:
+    """Raise InputError if the network cannot be sampled with these settings.
+
+    Second-order scores of a piecewise linear network mean nothing: its Hessian is zero.
+    """
+    if settings.order == 2 and network.is_piecewise_linear():
+        raise InputError(
+            "this network is piecewise linear (ReLU, bounded ReLU, hard_sigmoid), so its "
+            f"Hessian is zero; activations that work: {', '.join(SMOOTH_ACTIVATIONS)}"
+        )
+    if settings.compute_slope and settings.batch_size % 2:
+        raise InputError("slopes take pairs of samples: give an even batch size")
+
+
+def columns(settings: Settings) -> int:
+    """Numbers in an iteration's findings for a target."""
+    if settings.order == 2:
+        return len(Extremes._fields)
+    return len(GRADIENT_KEYS) + (len(SLOPE_KEYS) if settings.compute_slope else 0) + 1
+
+
+def estimates(
+    settings: Settings, image: AtImage, iterations: Sequence[Iteration]
+) -> list[Estimate]:
+    """Each target's estimate from all iterations; a maximum without a finite sample is nan."""
+    found = np.stack([iteration.found for iteration in iterations], axis=-1)
+    found[:, :-1] = np.where(found[:, -1:] == settings.drawn, np.nan, found[:, :-1])
+    shared = {
+        "pred": image.pred,
+        "time": np.array([iteration.ended for iteration in iterations]),
+        "overhead": np.array([iteration.waited for iteration in iterations]),
+        "drawn": settings.drawn,
+    }
+    norms = image.gradient_norms
+    return [
+        _second_order(found[place], norms[place], target_label=target, g_x0=margin, **shared)
+        if settings.order == 2
+        else _first_order(found[place], target_label=target, g_x0=margin, **shared)
+        for place, (target, margin) in enumerate(zip(image.targets, image.margins, strict=True))
+    ]
+
+
+def _first_order(found: np.ndarray, **shared: object) -> FirstOrder:
+    """The estimate of findings (columns, Niters)."""
+    keys = [*GRADIENT_KEYS.values(), *SLOPE_KEYS.values()]
+    *maxima, non_finite = found
+    with_slopes = len(maxima) == len(keys)
+    absent = [] if with_slopes else list(np.zeros((len(SLOPE_KEYS), len(non_finite))))
+    return FirstOrder(
+        **shared,
+        **dict(zip(keys, [*maxima, *absent], strict=True)),
+        non_finite=non_finite,
+        with_slopes=with_slopes,
+    )
+
+
+def _second_order(found: np.ndarray, norms: np.ndarray, **shared: object) -> SecondOrder:
+    """The estimate of findings (columns, Niters), and of the gradient's norms at x_0."""
+    eigenvalues, capped, products, non_finite = found
+    l2, l1, linf = map(float, norms)
+    return SecondOrder(
+        **shared,
+        H2_max=eigenvalues,
+        capped=int(capped.sum()),
+        products=int(products.sum()),
+        non_finite=non_finite,
+        g_x0_grad_2_norm=l2,
+        g_x0_grad_1_norm=l1,
+        g_x0_grad_inf_norm=linf,
+    )
 
 
 def _margins(pred: np.ndarray, true_label: int, targets: list[int], image_id: int) -> list[float]:

@@ -1,4 +1,4 @@
-"""What one sampling worker does: draw the batches that it is told to into the shared ring.
+"""A sampling worker: it draws the batches that it is sent into the shared ring.
 
 Started by `pool.py` as a process of its own; it imports no TensorFlow and no main script.
 """

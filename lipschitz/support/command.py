@@ -25,15 +25,15 @@ _asked = 0  # the signal that was
 def run(main: Callable[[], int | None]) -> None:
     """Run a command's `main` and exit: an error is one line on stderr, not a traceback."""
     raise_interrupted()
-    code, said = _outcome(main)
-    if said:
-        say(f"{sys.argv[0].rpartition('/')[2]}: {said}")
+    code, reason = _outcome(main)
+    if reason:
+        say(f"{sys.argv[0].rpartition('/')[2]}: {reason}")
     _let_go_of_output()
     sys.exit(code)
 
 
 def _outcome(main: Callable[[], int | None]) -> tuple[int, object]:
-    """The exit code of a command, and the last words about its end."""
+    """The exit code of a command, and the reason if it did not succeed."""
     try:
         code = main() or 0
         sys.stdout.flush()
@@ -75,8 +75,8 @@ def exit_at_once() -> None:
 def raise_interrupted() -> None:
     """From here on a signal raises `Interrupted`.
 
-    One that follows within `GRACE` is ignored: the same end is often asked for twice, of a process
-    and of its group, while finished work is being saved. Later ones raise again.
+    One that follows within `GRACE` is ignored: the same signal often comes twice, to a process and
+    to its group, while finished work is being saved. Later ones raise again.
     """
     global _asked
     _asked = 0

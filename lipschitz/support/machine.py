@@ -50,7 +50,7 @@ def create_shared(shape: tuple[int, ...]) -> tuple[np.ndarray, int]:
 
 
 def attach_shared(descriptor: int, shape: tuple[int, ...]) -> np.ndarray:
-    """The float32 array in the segment that a file descriptor stands for."""
+    """The float32 array in the segment of a file descriptor."""
     return np.frombuffer(mmap.mmap(descriptor, nbytes(shape)), np.float32).reshape(shape)
 
 

@@ -26,9 +26,9 @@ class Parser(argparse.ArgumentParser):
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
     def _get_help_string(self, action: argparse.Action) -> str:
         shown = action.help or ""
-        if action.default in SILENT or "default" in shown:
-            return shown
         default = action.default
+        if any(default is silent for silent in SILENT) or "default" in shown:
+            return shown
         if isinstance(default, Sequence) and not isinstance(default, str):
             default = " ".join(map(str, default))
         return f"{shown} (default {default})".lstrip()

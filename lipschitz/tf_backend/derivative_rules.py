@@ -1,4 +1,4 @@
-"""Derivatives of two operations where TensorFlow's own are slow on a CPU.
+"""Derivatives of two operations for which TensorFlow's own are slow on a CPU.
 
 They hold for the operations that are made in a block of `first_order` or `second_order`.
 """
@@ -94,7 +94,7 @@ def _max_pooling(operation: tf.Operation, gradient: tf.Tensor) -> tf.Tensor:
     """The gradient of max-pooling as a product: the mask of the largest, times the spread gradient.
 
     The mask does not depend on `gradient`, and the gradient of spreading is an average: a Hessian
-    product has no scattered reads. Equal values: the mask is TensorFlow's own choice of one.
+    product has no scattered reads. Of equal values the mask holds the one that TensorFlow chooses.
     """
     windows = {
         name: operation.get_attr(name) for name in ("ksize", "strides", "padding", "data_format")

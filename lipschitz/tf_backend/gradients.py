@@ -111,7 +111,7 @@ def _norms(vectors: tf.Tensor) -> tf.Tensor:
 def _slopes(x: tf.Tensor, margins: tf.Tensor) -> tf.Tensor:
     """The slopes (pairs, T, 3) of margins (B, T) between samples 0 and 1, 2 and 3, ...
 
-    |g(a) - g(b)| / |a - b|, where the slope in a norm takes the distance in the dual norm: L2,
+    |g(a) - g(b)| / |a - b|; the slope in a norm takes the distance in the dual norm: L2,
     L-infinity and L1 for the columns L2, L1 and L-infinity. Two equal samples have none.
     """
     pairs = tf.shape(x)[0] // 2

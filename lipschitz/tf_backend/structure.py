@@ -31,7 +31,7 @@ REFERENCES = ("keras_history", "input_layers", "output_layers")  # where layers 
 def structure(model: keras.Model) -> object:
     """The layers with their settings and how they are joined, as JSON can hold it.
 
-    A model that has no configuration, a subclass of Keras's, is told by its class alone.
+    For a subclass of Keras's model without a configuration it is the class alone.
     """
     try:
         config = model.get_config()

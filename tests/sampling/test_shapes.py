@@ -18,7 +18,7 @@ from lipschitz.maths.scores import DUAL_NORM
 from lipschitz.network import Box
 from lipschitz.results import scoring
 from lipschitz.results.matfile import GRADIENT_KEYS
-from lipschitz.sampling.experiment import Experiment, TargetFile, Work, sample_image
+from lipschitz.sampling.experiment import Experiment, image_tasks, sample_image
 from lipschitz.sampling.sampler import Sampler
 from lipschitz.sampling.worker import Batch, Neighbourhood, draw
 from lipschitz.settings import Settings
@@ -53,18 +53,11 @@ def settings_of(network, **more):
     return Settings("own", "dense", Nsamps=64, Niters=12, batch_size=32, box=network.box, **more)
 
 
-def work_on(network, settings, x_0, true, targets, folder):
-    logits = network.logits(x_0[None])[0]
-    image = SelectedImage(5, true, true, True, float(logits.max()), targets, ["top2", "least"])
-    names = [
-        str(settings.file_name(5, true, target, info))
-        for info, target in zip(image.info, targets, strict=True)
-    ]
-    files = [
-        TargetFile(place, info, target, settings.folder(folder) / name)
-        for place, (info, target, name) in enumerate(zip(image.info, targets, names, strict=True))
-    ]
-    return Work(image, x_0, files, settings.provenance(network, x_0, image.largest_logit))
+def task_on(network, settings, x_0, true, targets, folder):
+    largest = float(network.logits(x_0[None]).max())
+    image = SelectedImage(5, true, true, True, largest, targets, ["top2", "least"])
+    (task,) = image_tasks([image], {5: x_0}, settings.folder(folder), settings, network)
+    return task
 
 
 def scores_of(folder):
@@ -87,10 +80,10 @@ def test_a_linear_networks_score_is_its_margin_over_the_dual_norm(tmp_path, shap
     network = dense(shape, box)
     x_0, true, targets = image_in(network)
     settings = settings_of(network, radius=radius)
-    with Sampler(network, settings.batch_size, nthreads=1) as sampler:
-        work = work_on(network, settings, x_0, true, targets, tmp_path)
-        (done,) = Experiment(sampler, settings).run([work])
-    assert not done.lost
+    with Sampler(network, settings.batch_size, 1) as sampler:
+        task = task_on(network, settings, x_0, true, targets, tmp_path)
+        (result,) = Experiment(sampler, settings).run([task])
+    assert not result.lost
     kernel, bias = network_weights(network)
     logits = np.float64(x_0).ravel() @ kernel + bias
     found = scores_of(tmp_path)
@@ -120,9 +113,9 @@ def test_scores_scale_with_the_box(tmp_path):
     x_0, true, targets = image_in(network)
     for name, each, image in (("own", network, x_0), ("wide", wide, 255 * (x_0 + 0.5))):
         settings = settings_of(each)
-        with Sampler(each, settings.batch_size, nthreads=1) as sampler:
-            work = work_on(each, settings, image, true, targets, tmp_path / name)
-            list(Experiment(sampler, settings).run([work]))
+        with Sampler(each, settings.batch_size, 1) as sampler:
+            task = task_on(each, settings, image, true, targets, tmp_path / name)
+            list(Experiment(sampler, settings).run([task]))
     own, scaled = scores_of(tmp_path / "own"), scores_of(tmp_path / "wide")
     assert len(own) == 6
     for key, score in own.items():
@@ -189,7 +182,7 @@ def test_second_order_takes_any_shape():
     outputs = keras.layers.Concatenate()([5 + a * along**2 / 2, 0 * along])
     network = keras_network(keras.Model(images, outputs), Box(-1, 1))
     settings = Settings(Nsamps=32, Niters=2, order=2, batch_size=32, box=network.box)
-    with Sampler(network, 32, order=2, nthreads=1) as sampler:
+    with Sampler(network, 32, 1) as sampler:
         (found,) = sample_image(sampler, settings, np.zeros(3, np.float32), 0, [1])
     np.testing.assert_allclose(found.H2_max, a * 9, rtol=1e-3)
 
@@ -204,11 +197,11 @@ def slowly_sampled(folder):
     true = int(network.logits(x_0[None])[0].argmax())
     targets = [label for label in range(3) if label != true]
     settings = settings_of(network, radius=0.5)
-    with Sampler(network, settings.batch_size, nthreads=1) as sampler:
-        work = work_on(network, settings, x_0, true, targets, Path(folder))
+    with Sampler(network, settings.batch_size, 1) as sampler:
+        task = task_on(network, settings, x_0, true, targets, Path(folder))
         if os.environ.get("KILL_AFTER"):
             sampler.iterations = killed_after(sampler.iterations, int(os.environ["KILL_AFTER"]))
-        list(Experiment(sampler, settings).run([work]))
+        list(Experiment(sampler, settings).run([task]))
 
 
 def killed_after(iterations, count):
