@@ -13,10 +13,10 @@ import setup_imagenet
 import setup_mnist
 from lipschitz.builtin import model_file
 from lipschitz.builtin.names import NAMES, Architecture, Family
-from lipschitz.data.dataset import DataSet
+from lipschitz.data.dataset import DATASETS, DataSet
 from lipschitz.data.photographs import WITH_BACKGROUND, Photographs, first_class
 from lipschitz.settings import BATCH_SIZE, IMAGENET_BATCH_SIZE
-from lipschitz.support.errors import InputError
+from lipschitz.support.errors import InputError, concerning
 from lipschitz.tf_backend.readers.keras_applications import PREFIX as KERAS
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ TRAINABLE: dict[str, ModuleType] = {
     "digits": setup_digits,
 }
 IMAGENET = "imagenet"  # whose networks come trained
-DATASETS = (*TRAINABLE, IMAGENET)
 
 
 def data_set(
@@ -77,8 +76,10 @@ def network(dataset: str, model_name: str, activation: str = "relu", weights: st
     from lipschitz.tf_backend.network import keras_network
 
     path = _model_path(dataset, model_name, activation)
-    build = architecture(dataset, model_name, activation).build
-    return keras_network(model_file.load(path, build))
+    chosen = architecture(dataset, model_name, activation)
+    with concerning(after=f'; replace it, or train it with "{chosen.train_command} --overwrite"'):
+        model = model_file.load(path, chosen.build)
+    return keras_network(model)
 
 
 def network_of_2018(model: object) -> Network:

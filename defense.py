@@ -1,9 +1,9 @@
 """Input transformations: what a defence does to an image before the network sees it.
 
-Each maps an image (H, W, C), float32 in [0, 1], to another. They run in the sampling workers;
-gradients are taken at the transformed point as if the transformation's derivative were the
-identity (BPDA: Athalye, Carlini and Wagner, ICML 2018). A new one is a function here, and its
-entry in TRANSFORMATIONS.
+Each maps an image (H, W, C), float32 in [0, 1], to another. They run in the sampling workers.
+Gradients are taken at the transformed point, as if the derivative of the transformation were the
+identity (BPDA: Athalye, Carlini and Wagner, ICML 2018). To add one, write a function here and add
+it to TRANSFORMATIONS.
 """
 
 import io
@@ -33,7 +33,7 @@ def jpeg(image: np.ndarray) -> np.ndarray:
 
 
 def png(image: np.ndarray) -> np.ndarray:
-    """Store as PNG, which loses nothing but what rounding to bytes does."""
+    """Store as PNG, which only rounds to bytes."""
     return _from_bytes(np.rint(image * 255).astype(np.uint8))
 
 

@@ -1,12 +1,15 @@
-"""Average what clever.py printed in its logs, per model, kind of target and norm; print LaTeX rows.
+"""Tabulate: average the scores in logs of clever.py per model, kind of target and norm.
+
+Reads what clever.py printed, kept in files; prints a line per average and two LaTeX tables. With
+--save_pickle it also writes pickle_* files to the current folder.
 
 A row is a model, with the settings of its sub-folder if any (cifar normal defend_jpeg). Experiments
-of one model that differ in where they were saved, N, iterations, activation, order or the options
-of scoring are rows apart, named after what differs. Files of an untargeted run are one kind,
-"untargeted": per image and norm the bound of the nearest class. A fit is usable where pVal > 0.05
-and shape < 1000; bounds of --method maxsamp are no fits, and all of them count. Where a bound is
-printed more than once, the last counts: logs are read as they are named, those of a folder from the
-oldest to the newest.
+of one model that differ in the folder they were saved to, N, iterations, activation, order or
+options of scoring have rows of their own, named after the differences. Files of an untargeted run
+are one kind, "untargeted": the bound of the nearest class for each image and norm. A fit is usable
+if pVal > 0.05 and shape < 1000. With --method maxsamp there are no fits, and all bounds count. If a
+bound is printed more than once, the last one counts: logs are read in the order of the command
+line, those of a folder from the oldest to the newest.
 """
 
 import argparse
@@ -20,14 +23,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import catalogue
+from lipschitz.data.dataset import DATASETS
 from lipschitz.data.targets import UNTARGETED
-from lipschitz.settings import INFO, NUMBER, FileName
+from lipschitz.file_name import INFO, NUMBER, FileName
 from lipschitz.support.command import run
 from lipschitz.support.errors import InputError
+from lipschitz.support.options import Parser
 from lipschitz.support.text import line, printable, read_fields
 
-# the tables begin with the rows that begin so
+# rows that begin with these come first in the tables
 FIRST_ROWS = (
     "mnist 2-layer",
     "mnist normal",
@@ -44,7 +48,7 @@ FIRST_ROWS = (
 FIRST_KINDS = ("least", "random", "top2")
 TABLE_NORMS = ("2", "i")
 NO_CELL = "-"
-LONGEST_LINE = 2**16  # characters that are read as one
+LONGEST_LINE = 2**16  # characters: longer lines are read in pieces
 
 SCORING = ("method", "use_slope", "shape_reg", "num_samples")  # options that change a bound
 # the fields of a [DEBUG] line, and those that --method maxsamp leaves out
@@ -62,17 +66,11 @@ BOUND = [*IMAGE, "target_label"]
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "logs", nargs="+", type=Path, help="logs, or folders (searched recursively for *.log)"
-    )
-    parser.add_argument(
-        "--save_pickle",
-        action="store_true",
-        help="save pickle_MODEL_KIND_normP files here: pandas data frames, a row a bound",
-    )
+    parser = Parser(__doc__)
+    add = parser.add_argument
+    add("logs", nargs="+", type=Path, help="logs, or folders (searched recursively for *.log)")
+    frames = "save pandas data frames, a row per bound, as pickle_MODEL_KIND_normP"
+    add("--save_pickle", action="store_true", help=frames)
     return parser.parse_args()
 
 
@@ -94,7 +92,7 @@ def main() -> int:
 
 
 def find_logs(places: Iterable[Path]) -> list[Path]:
-    """The logs at and under the places that the user named, each once."""
+    """The logs in the places that the user named, each once."""
     logs = []
     for place in places:
         if not place.exists():
@@ -124,7 +122,7 @@ def load(logs: list[Path]) -> tuple[pd.DataFrame, int]:
 
 
 def read_log(log: Path) -> tuple[list[dict[str, object]], list[str]]:
-    """The bounds of one log, and the places of lines that cannot be used."""
+    """The bounds of one log, and what is wrong with lines that cannot be used."""
     bounds, problems = [], []
     scoring, file = dict.fromkeys(SCORING, ""), None
     with log.open(encoding="utf-8", errors="replace") as lines:
@@ -148,7 +146,7 @@ def option(arguments: str, name: str) -> str:
 
 
 def experiment(file: Path | None) -> dict[str, object]:
-    """What the path of a .mat file says: the model, and the settings that no [DEBUG] line has."""
+    """What the path of a .mat file tells: the model, and settings that are not in [DEBUG] lines."""
     if file is None:
         raise ValueError("no [Filename] line before it tells the model")
     name = FileName.parse(file.name)
@@ -165,11 +163,11 @@ def experiment(file: Path | None) -> dict[str, object]:
 
 def of_data_set(folder: Path) -> bool:
     """Whether a folder's name is DATASET_MODEL."""
-    return folder.name.partition("_")[0] in catalogue.DATASETS
+    return folder.name.partition("_")[0] in DATASETS
 
 
 def read_bound(text: str) -> dict[str, object]:
-    """A [DEBUG] line's fields as numbers; without those of a fit it is of --method maxsamp."""
+    """The fields of a [DEBUG] line; a line without those of a fit is of --method maxsamp."""
     if not text.endswith("\n"):
         raise ValueError("the line is cut off")
     fields = read_fields(text)
@@ -187,7 +185,7 @@ def read_bound(text: str) -> dict[str, object]:
 
 
 def count_once(bounds: pd.DataFrame) -> pd.DataFrame:
-    """Of a bound that was printed more than once, the last; says which logs had it before."""
+    """Keep the last of bounds that were printed more than once; say which logs had them before."""
     again = bounds.duplicated(BOUND, keep="last")
     for log, count in bounds.loc[again, "log"].value_counts(sort=False).items():
         print(f"counted once: {count} bounds of {log} come again later, and the later ones count")
@@ -195,7 +193,7 @@ def count_once(bounds: pd.DataFrame) -> pd.DataFrame:
 
 
 def nearest_class(bounds: pd.DataFrame) -> pd.DataFrame:
-    """Of the class0, class1, ... of an untargeted run, the one with the least bound per image."""
+    """Of an untargeted run's kinds class0, class1, ... keep the least bound of each image."""
     classes = bounds["info"].str.fullmatch(UNTARGETED + r"\d+")
     untargeted = bounds[classes].assign(info="untargeted")
     nearest = untargeted.sort_values("bnd", kind="stable").drop_duplicates(IMAGE)
@@ -218,7 +216,7 @@ def average(bounds: pd.DataFrame) -> pd.DataFrame:
     columns = {
         "finite_bnd": finite,
         "usable_bnd": finite.where(bounds["usable"]),
-        "share": (100.0 * bounds["usable"]).where(bounds["pVal"].notna()),  # without fits, none
+        "share": (100.0 * bounds["usable"]).where(bounds["pVal"].notna()),  # none without fits
     }
     table = (
         bounds.assign(**columns)
@@ -232,24 +230,24 @@ def average(bounds: pd.DataFrame) -> pd.DataFrame:
             share=("share", "mean"),
         )
     )
-    table["mean"] = table["mean"].fillna(math.inf)  # all are infinite
+    table["mean"] = table["mean"].fillna(math.inf)  # of bounds that are all infinite
     return table.loc[sorted(table.index, key=place)]
 
 
 def place(key: tuple[str, str, str]) -> tuple[int, str, int, str, str]:
-    """Where (row, kind, norm) stands among the others."""
+    """The place of (row, kind, norm) among the others, for sorting."""
     row, kind, norm = key
     begins = [row.startswith(first) for first in FIRST_ROWS] + [True]
     return begins.index(True), row, *place_of_kind(kind), norm
 
 
 def place_of_kind(kind: str) -> tuple[int, str]:
-    """Where a kind of target stands among the others."""
+    """The place of a kind of target among the others, for sorting."""
     return [*(kind == first for first in FIRST_KINDS), True].index(True), kind
 
 
 def print_summary(table: pd.DataFrame) -> None:
-    """A line for each row, kind and norm."""
+    """Print a line for each row, kind and norm."""
     for group in table.itertuples():
         row, kind, norm = group.Index
         fields = {"model": row, "Nimg": group.images, "bnd_avg": group.mean}
@@ -266,7 +264,7 @@ def print_summary(table: pd.DataFrame) -> None:
 
 
 def print_latex(title: str, cells: pd.Series, form: str) -> None:
-    """A table's rows, for pasting into LaTeX; where nothing was measured a cell is `-`."""
+    """Print a table's rows for LaTeX; a cell without a measurement is `-`."""
     kinds = sorted(cells.index.unique("info"), key=place_of_kind)
     columns = [(kind, norm) for kind in kinds for norm in TABLE_NORMS]
     print(f"\n% {title}")
@@ -279,7 +277,7 @@ def print_latex(title: str, cells: pd.Series, form: str) -> None:
 
 
 def save(bounds: pd.DataFrame) -> None:
-    """Keep the bounds of each row, kind and norm as a data frame, a row a bound."""
+    """Write the bounds of each row, kind and norm as a data frame, a row per bound."""
     columns = ["id", "true_label", "target_label", "bnd", *FIT, "usable", "log"]
     for (row, kind, norm), group in bounds.groupby(["row", "info", "bnd_norm"]):
         name = re.sub(r"[^A-Za-z0-9.,=-]", "_", f"pickle_{row}_{kind}_norm{norm}")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One experiment: sample around 20 images, score what was saved, keep all that was printed in a log.
+# One experiment: sample around 20 images, score the saved files, keep everything printed in a log.
 set -euo pipefail
 
 usage() {
@@ -15,8 +15,10 @@ usage: run.sh model modeltype nsamp niters activation order target [gpuNum]
   target      top2, rand, least, or all three
   gpuNum      number of the GPU, or a list like 0,1 (default 0)
 
+One experiment: sample around 20 images, then score. Reads a network (models/, tmp/imagenet/) and
+test images (data/); writes lipschitz_mat/ and logs/MODEL/MODELTYPE/*.log, all in the current folder.
+
 Example: run.sh mnist normal 1000 100 tanh 2 rand
-The log is logs/MODEL/MODELTYPE/...log in the current folder, where models/ and data/ are looked for.
 TEXT
 }
 
@@ -26,9 +28,9 @@ refuse() {
     exit 1
 }
 
-# step COMMAND...: its output goes to the log, its errors to the log and to the user. They pass
-# through a pipe, so that no progress bar is drawn; tee outlives what ends the rest, for last words.
-# It runs in the background, for only then bash hands on at once what asks it to end.
+# step COMMAND...: its output goes to the log, its errors to the log and to the user. Errors pass
+# through a pipe, so no progress bar is drawn; tee ignores signals, so that last words are kept.
+# The command runs in the background: bash then passes on signals at once.
 step() {
     local code=0
     ((ended == 0)) || exit "$ended"
@@ -54,11 +56,15 @@ trap 'ended=143; hand_on TERM' TERM
 trap 'ended=129; hand_on HUP' HUP
 trap 'ended=130' INT # a terminal sends it to all of its processes
 
+if [[ ${1:-} == -h || ${1:-} == --help ]]; then
+    usage
+    exit
+fi
 (($# >= 7 && $# <= 8)) || refuse "7 or 8 arguments are needed, $# were given"
 model=$1 modeltype=$2 nsamp=$3 niters=$4 activation=$5 order=$6 target=$7 gpu=${8:-0}
 
 for name in "$model" "$modeltype" "$activation"; do
-    [[ $name =~ ^[^/.-][^/]*$ ]] || refuse "'$name' is no name of a model, modeltype or activation"
+    [[ $name =~ ^[^/.-][^/]*$ ]] || refuse "'$name' is not the name of a model, modeltype or activation"
 done
 [[ $nsamp =~ ^[1-9][0-9]*$ ]] || refuse "nsamp '$nsamp': give a whole number above 0"
 [[ $niters =~ ^[1-9][0-9]*$ ]] || refuse "niters '$niters': give a whole number above 0"
@@ -72,7 +78,7 @@ case $target in
 esac
 [[ $gpu =~ ^[0-9]+(,[0-9]+)*$ ]] || refuse "gpuNum '$gpu': give a number, or a list like 0,1"
 
-# The interpreter: $PYTHON, or that of an activated environment, or the clone's own .venv.
+# The interpreter: $PYTHON, else that of an activated environment, else that of the clone's .venv.
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 python=${PYTHON:-python3}
 if [[ -z ${PYTHON:-}${VIRTUAL_ENV:-} && -x $here/.venv/bin/python ]]; then

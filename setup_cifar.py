@@ -1,9 +1,11 @@
-"""CIFAR-10: 50,000 training and 10,000 test images in binary batches, downloaded when absent.
+"""CIFAR-10: 50,000 training and 10,000 test images, downloaded if they are missing.
 
-`python3 setup_cifar.py` fetches and checks them beforehand.
+The other commands do this too when they need the images; this one does it ahead of time, checks the
+six batches and prints their sizes.
+
+Reads and writes cifar-10-batches-bin/*.bin, here or in the folder that CLEVER_DATA names.
 """
 
-import argparse
 import hashlib
 import os
 import sys
@@ -28,6 +30,7 @@ from lipschitz.support import regular_file
 from lipschitz.support.command import run
 from lipschitz.support.download import DownloadError, download
 from lipschitz.support.errors import InputError
+from lipschitz.support.options import Parser
 
 ARCHIVE = "cifar-10-binary.tar.gz"
 ARCHIVE_SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
@@ -40,12 +43,12 @@ FOLDER = "cifar-10-batches-bin"  # in the archive too
 TRAIN_BATCHES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
 TEST_BATCHES = ("test_batch.bin",)
 BATCHES = TRAIN_BATCHES + TEST_BATCHES
-CHECKSUMS = "SHA256SUMS"  # written when the archive, whose hash is published, is unpacked
+CHECKSUMS = "SHA256SUMS"  # of the batches in the archive, whose own hash is published
 LARGEST_CHECKSUMS = 2**16  # bytes
 
 IMAGE_SIZE, NUM_CHANNELS = 32, 3
 IMAGES_PER_BATCH = 10000
-RECORD = 1 + NUM_CHANNELS * IMAGE_SIZE**2  # a label, then the red, green and blue plane
+RECORD = 1 + NUM_CHANNELS * IMAGE_SIZE**2  # bytes: a label, then the red, green and blue plane
 
 FAMILY = Family("cifar", IMAGE_SIZE, NUM_CHANNELS, filters=(64, 128), units=256)
 
@@ -59,7 +62,7 @@ def load() -> DataSet:
 
 
 def folder() -> Path:
-    """Where the batches lie."""
+    """The folder of the batches."""
     return data_folder(".") / FOLDER
 
 
@@ -71,8 +74,8 @@ def _images(batches: tuple[str, ...]) -> Images:
 
 
 def read(batch: str) -> np.ndarray:
-    """The records (10000, 3073) of a batch; the archive is downloaded when no batch is there."""
-    if not os.path.exists(folder()):  # Path.exists raises where a name is too long
+    """The records (10000, 3073) of a batch; the archive is downloaded if the folder is missing."""
+    if not os.path.exists(folder()):  # Path.exists raises if a name is too long
         _download()
     path = folder() / batch
     if not os.path.exists(path):
@@ -81,14 +84,14 @@ def read(batch: str) -> np.ndarray:
     try:
         content = regular_file.read(path, size)
     except ValueError as error:
-        raise InputError(f"{path} is no CIFAR-10 batch: {error}; remove it") from error
+        raise InputError(f"{path} is not a CIFAR-10 batch: {error}; remove it") from error
     if len(content) != size:
         raise InputError(f"{path} has {len(content)} B, CIFAR-10's {size} B; remove it")
     if _checksum(batch, content) not in _known_checksums():
         print(f"{path}: not known to be the published content", file=sys.stderr)
     records = np.frombuffer(content, np.uint8).reshape(IMAGES_PER_BATCH, RECORD)
     if records[:, 0].max() >= NUM_LABELS:
-        raise InputError(f"{path} holds labels above {NUM_LABELS - 1}: it is no CIFAR-10 batch")
+        raise InputError(f"{path} holds labels above {NUM_LABELS - 1}: it is not a CIFAR-10 batch")
     return records
 
 
@@ -101,12 +104,12 @@ def _known_checksums() -> bytes:
     """The lines of the batches that were unpacked from the published archive."""
     try:
         return regular_file.read(folder() / CHECKSUMS, LARGEST_CHECKSUMS)
-    except ValueError:  # absent, or not ours
+    except ValueError:  # missing, or not ours
         return b""
 
 
 def _download() -> None:
-    """Fetch the archive, check it, and put the folder of batches in its place, whole."""
+    """Download the archive, check it, and put the whole folder of batches in its place."""
     parent = folder().parent
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -140,8 +143,8 @@ def _check(archive: Path) -> None:
 
 
 def main() -> None:
-    """Fetch what is absent and check what is there."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    """Download the batches if they are missing, and check all."""
+    Parser(__doc__).parse_args()
     for batch in BATCHES:
         print(f"{folder() / batch}: {len(read(batch))} images")
 

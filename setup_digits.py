@@ -1,6 +1,7 @@
-"""UCI digits: 1,797 real 8x8 images, enlarged to 28x28 so that MNIST's networks serve.
+"""UCI digits: 1,797 real 8x8 images, enlarged to 28x28 so that they fit MNIST's networks.
 
-The images stand in the repository (uci_digits/README.md gives their source and licence).
+Prints how many training, validation and test images there are. Reads uci_digits/digits.npz, which
+is part of the toolkit (uci_digits/README.md gives its source and licence); writes nothing.
 """
 
 from pathlib import Path
@@ -11,13 +12,15 @@ import scipy
 from lipschitz.builtin.architectures import NUM_LABELS
 from lipschitz.builtin.names import Family
 from lipschitz.data.dataset import DataSet, Images, one_hot
+from lipschitz.support.command import run
+from lipschitz.support.options import Parser
 
 FILE = Path(__file__).with_name("uci_digits") / "digits.npz"
 LARGEST_VALUE = 16
 IMAGE_SIZE, NUM_CHANNELS = 28, 1
 
-# Of seven images in a row the first is a test image and the fourth a validation image: a fixed
-# split in which each of the 13 writers, who stand one after the other, has a share.
+# Of every seven images the first is a test image and the fourth a validation image. The images are
+# sorted by their 13 writers, so each writer is in all three parts.
 CYCLE, TEST, VALIDATION = 7, 0, 3
 
 FAMILY = Family("digits", IMAGE_SIZE, NUM_CHANNELS, filters=(32, 64), units=200)
@@ -33,7 +36,7 @@ def load() -> DataSet:
 
 
 def _read(places: list[int]) -> Images:
-    """The images that stand at these places of each cycle."""
+    """The images at these places of each cycle."""
     with np.load(FILE) as file:
         images, labels = file["images"], file["labels"]
     chosen = np.isin(np.arange(len(images)) % CYCLE, places)
@@ -41,3 +44,17 @@ def _read(places: list[int]) -> Images:
     scale = IMAGE_SIZE / small.shape[1]
     large = scipy.ndimage.zoom(small, (1, scale, scale), order=1, mode="nearest", grid_mode=True)
     return large[..., None] - np.float32(0.5), one_hot(labels[chosen], NUM_LABELS)
+
+
+def main() -> None:
+    """Print how many images there are."""
+    Parser(__doc__).parse_args()
+    data = load()
+    print(
+        f"{FILE}: {len(data.train_data)} training, {len(data.validation_data)} validation and "
+        f"{len(data.test_data)} test images"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

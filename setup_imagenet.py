@@ -1,13 +1,16 @@
-"""ImageNet: photographs, and networks trained on it.
+"""ImageNet: its photographs, networks trained on it, and a command that downloads or classifies.
 
-`python3 setup_imagenet.py` downloads the archive of 2018 and unpacks its frozen graphs into
-tmp/imagenet. No hash of it was ever published: it is taken on trust, its SHA-256 is printed, and a
-later download must have the same. Who knows the hash gives it with --sha256.
-`python3 setup_imagenet.py --image_file X --model_name Y` prints what a network sees in an image.
+Without --image_file it downloads the archive of frozen graphs of 2018 and unpacks those that are
+missing. No hash of the archive was ever published: the command trusts the first download and prints
+its SHA-256, later downloads must have the same one, and --sha256 demands one that you know.
+With --image_file it prints the most probable classes of an image.
 
-Photographs, named CLASS.NUMBER.jpg, lie in ../imagenetdata/imgs or where CLEVER_IMAGENET says.
+Reads and writes tmp/imagenet/ (frozen graphs, labels.txt, SHA256SUMS); reads the image.
 
-A network of one's own, frozen, is one more call at the end of the table below:
+collect_gradients.py reads photographs, named CLASS.NUMBER.jpg, from ../imagenetdata/imgs/, or from
+the folder that CLEVER_IMAGENET names.
+
+To add a frozen graph of your own, add a call at the end of the table in this file:
 
     AddModel(
         "my_net",                       # for --model_name
@@ -15,7 +18,7 @@ A network of one's own, frozen, is one more call at the end of the table below:
         image_size=224,
         input="images:0",               # tensors of the graph: images,
         logit="my_net/logits:0",        # logits (batch, classes),
-        prob="my_net/softmax:0",        # their softmax, or the logits once more,
+        prob="my_net/softmax:0",        # their softmax, or the logits again,
         shape="",                       # and what the graph reshapes its logits to, if anything
         classes=1001,                   # 1001 with a background class, 1000 without
         preprocess=doubled,             # from [-0.5, 0.5] to what it was trained on
@@ -25,17 +28,9 @@ A network of one's own, frozen, is one more call at the end of the table below:
 from __future__ import annotations
 
 import argparse
-import gzip
-import hashlib
 import random
-import re
-import shutil
 import sys
-import tarfile
 import tempfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -43,14 +38,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy
 
-from lipschitz.data import photographs
+from lipschitz.data import class_names, photographs
 from lipschitz.data.photographs import Photographs
-from lipschitz.support import regular_file
-from lipschitz.support.atomic import replacing
+from lipschitz.support import archive
 from lipschitz.support.command import run
 from lipschitz.support.download import DownloadError, download
-from lipschitz.support.errors import InputError, first_line
-from lipschitz.support.text import printable
+from lipschitz.support.errors import InputError, concerning
+from lipschitz.support.options import Parser, number
 from lipschitz.tf_backend.readers import frozen_graph, keras_applications
 from lipschitz.tf_backend.readers.keras_applications import PREFIX
 from lipschitz.tf_backend.readers.preprocessing import (
@@ -66,44 +60,41 @@ if TYPE_CHECKING:
 
 MODELS = Path("tmp/imagenet")
 ARCHIVE = "http://download.huan-zhang.com/models/adv/imagenet/frozen_imagenet_models_v1.1.tar.gz"
-LABELS = (
-    Path(__file__).with_name("imagenet_labels") / "labels.txt"
-)  # where the archive's are absent
+LABELS = Path(__file__).with_name("imagenet_labels") / "labels.txt"  # if the archive's are missing
 LARGEST_FILE = 2**30  # bytes: the largest graph of 2018 has about half
 LARGEST_ARCHIVE = 2**33  # bytes, packed or not
-LARGEST_PIECE = 2**20  # bytes that are unpacked at once
-LARGEST_TEXT = 2**20  # bytes of labels or checksums
-CHECKSUMS = "SHA256SUMS"  # of the archives that were taken, beside what they held
-SHA256 = re.compile(r"[0-9a-f]{64}")
+CHECKSUMS = "SHA256SUMS"  # of the archives that were unpacked, beside their files
+
+# The table -------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A frozen graph: its file, its tensors, and what its images go through before it."""
+    """A frozen graph: its file, its tensors, and what is done to images before it."""
 
     name: str
     model_filename: str
     image_size: int
     logit: str
-    prob: str  # softmax of the logits; where a graph has none, the logits again
-    shape: str = ""  # by which the graph reshapes its logits: fed (batch, classes)
+    prob: str  # softmax of the logits; the logits again if the graph has no softmax
+    shape: str = ""  # what the graph reshapes its logits to: it is fed (batch, classes)
     input: str = "input:0"
     classes: int = 1001
     preprocess: Preprocess = doubled
     label_filename: str = "labels.txt"
-    url: str = ARCHIVE  # empty: the .pb is placed by hand
+    url: str = ARCHIVE  # empty: the user places the .pb
 
 
 ENTRIES: dict[str, Entry] = {}
 
 
 def AddModel(name: str, **facts: str | int | Preprocess) -> None:
-    """Make a frozen graph known by its name; the facts are the fields of `Entry`."""
+    """Add a frozen graph to the table; the facts are the fields of `Entry`."""
     ENTRIES[name] = Entry(name, **facts)
 
 
 def reshaped(scope: str) -> dict[str, str]:
-    """The tensors of a graph that reshapes its logits in this scope."""
+    """The tensors of a graph that reshapes its logits, all in this scope."""
     return {
         "logit": f"{scope}/Reshape:0",
         "prob": f"{scope}/Reshape_1:0",
@@ -196,6 +187,10 @@ AddModel(
     preprocess=centred_bgr,
 )
 
+# Add networks of your own here.
+
+# The loader ------------------------------------------------------------------
+
 
 def load(network: Network, generator: random.Random) -> Photographs:
     """The photographs at the network's size, with labels in its numbering."""
@@ -205,7 +200,10 @@ def load(network: Network, generator: random.Random) -> Photographs:
 
 
 def model_path(model_name: str, folder: Path = MODELS) -> Path | None:
-    """The .pb of a network; None for `keras:NAME`, which needs none. Raises InputError."""
+    """The .pb of a network; None for `keras:NAME`, which has none.
+
+    Raises InputError if the name is not in the table, or the file is missing.
+    """
     if model_name.startswith(PREFIX):
         return None
     if model_name not in ENTRIES:
@@ -227,10 +225,17 @@ def network(model_name: str, weights: str = "", folder: Path = MODELS) -> Networ
     """A network by its name; `weights` is a file for those of keras.applications."""
     path = model_path(model_name, folder)
     if path is None:
-        return keras_applications.network(model_name, weights)
+        return _keras_network(model_name, weights)
     if weights:
         raise InputError(f"--weights is for {PREFIX}NAME: {path} holds its own")
     return _graph(path, ENTRIES[model_name], ENTRIES[model_name].logit)
+
+
+def _keras_network(model_name: str, weights: str) -> Network:
+    """A network of keras.applications; errors name the option of its weights."""
+    keras_applications.find(model_name)
+    with concerning("--weights ") if weights else concerning(after=" with --weights FILE"):
+        return keras_applications.network(model_name, weights)
 
 
 def _graph(path: Path, entry: Entry, output: str) -> Network:
@@ -256,31 +261,26 @@ def probabilities(
     else:
         classifier = network(model_name, weights, folder)
         normalise = scipy.special.softmax
-    image = photographs.decode(image_file, classifier.input_shape[0])
+    with concerning("--image_file "):
+        image = photographs.decode(image_file, classifier.input_shape[0])
     return normalise(classifier.logits(image[None])[0])
 
 
 def label_names(model_name: str, folder: Path = MODELS) -> dict[int, str]:
-    """Class -> name, 0 the background: the file beside the .pb, or the toolkit's own."""
+    """Names by class, 0 the background: of the file beside the .pb, or of the toolkit's own."""
     entry = ENTRIES.get(model_name)
-    path = folder / entry.label_filename if entry else LABELS
-    if not path.is_file():
-        path = LABELS
-    try:
-        lines = regular_file.read(path, LARGEST_TEXT).decode(errors="replace").splitlines()
-    except ValueError as error:
-        raise InputError(f"{path}: {error}") from error
-    pairs = [re.fullmatch(r"(\d{1,4}):(.*)", line, re.ASCII) for line in lines if line]
-    if not all(pairs):
-        raise InputError(f"{path} has lines that are not N:name; remove it")
-    return {int(pair[1]): printable(pair[2]) for pair in pairs}
+    beside = folder / entry.label_filename if entry else LABELS
+    return class_names.read(beside if beside.is_file() else LABELS)
 
 
-def fetch(folder: Path = MODELS, sha256: str = "") -> None:
-    """Download and unpack what the entries name and the folder lacks.
+# The download ----------------------------------------------------------------
 
-    Raises InputError where that fails, and where an archive's SHA-256 is not the one that is
-    given, or that an earlier download had.
+
+def fetch(folder: Path = MODELS, sha256: str | None = None) -> None:
+    """Download the archives of the table, and unpack what the folder lacks.
+
+    Raises InputError if that fails, or if an archive's SHA-256 is not `sha256` (if one is given) or
+    not that of an earlier download.
     """
     for url in dict.fromkeys(entry.url for entry in ENTRIES.values() if entry.url):
         entries = [entry for entry in ENTRIES.values() if entry.url == url]
@@ -288,109 +288,81 @@ def fetch(folder: Path = MODELS, sha256: str = "") -> None:
             _fetch_archive(url, entries, folder, sha256)
 
 
-def _fetch_archive(url: str, entries: list[Entry], folder: Path, sha256: str) -> None:
+def _fetch_archive(url: str, entries: list[Entry], folder: Path, sha256: str | None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    names = {entry.model_filename for entry in entries}
-    by_hand = f"Place {', '.join(sorted(names))} in {folder.resolve()}"
+    graphs = {entry.model_filename for entry in entries}
+    names = graphs | {entry.label_filename for entry in entries}
+    by_hand = f"Place {', '.join(sorted(graphs))} in {folder.resolve()}"
     with tempfile.TemporaryDirectory(dir=folder, prefix=".archive-") as scratch:
-        archive = Path(scratch, "archive")
+        file = Path(scratch, "archive")
         try:
-            download([url], archive, _check, LARGEST_ARCHIVE)
-            hashes = _checked_hashes(url, archive, folder / CHECKSUMS, sha256)
-            unpack(archive, names | {entry.label_filename for entry in entries}, folder)
-            _keep(hashes, folder / CHECKSUMS)
+            download([url], file, archive.check, LARGEST_ARCHIVE)
         except DownloadError as error:
             raise InputError(
                 f"the frozen graphs could not be downloaded ({error}). {by_hand}, "
                 f"or use the networks {PREFIX}NAME of keras.applications"
             ) from error
-        except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise InputError(f"{url} is damaged ({first_line(error)}). {by_hand}") from error
+        checksums = _checked(url, archive.sha256(file), folder / CHECKSUMS, sha256)
+        try:
+            archive.unpack(file, names, folder, LARGEST_FILE, LARGEST_ARCHIVE)
+        except ValueError as error:
+            raise InputError(f"{url} is damaged ({error}). {by_hand}") from error
+        archive.write_checksums(checksums, folder / CHECKSUMS)
 
 
-def _check(archive: Path) -> None:
-    """Refuse the page of a server that is gone."""
-    try:
-        with _opened(archive):
-            pass
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        raise ValueError("what it gives is no tar archive") from error
+def _checked(url: str, found: str, checksums: Path, expected: str | None) -> dict[str, str]:
+    """Compare an archive's SHA-256 with the expected one, or with that of an earlier download.
 
-
-def _checked_hashes(url: str, archive: Path, checksums: Path, expected: str) -> dict[str, str]:
-    """Hold the archive to the SHA-256 that is expected, else to that of an earlier download.
-
-    Where there is neither, say that none was ever published. Returns all that are known now.
+    If there is neither, say that the archive is taken on trust. Returns all known ones, by name.
     """
-    with archive.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    name, known = PurePosixPath(url).name, _known_hashes(checksums)
+    name, known = PurePosixPath(url).name, archive.read_checksums(checksums)
     if expected and found != expected:
         raise InputError(f"{url} has the SHA-256 {found}, not that of --sha256: it is not unpacked")
     if not expected and found != known.get(name, found):
         raise InputError(
             f"{url} has the SHA-256 {found}, an earlier download had {known[name]} (in {checksums})"
-            ": it is not unpacked; name the one that is right with --sha256"
+            ": it is not unpacked; give the right one with --sha256"
         )
     if not expected and name not in known:
         print(f"{url}: SHA-256 {found}, not verified, taken on trust", file=sys.stderr)
     return known | {name: found}
 
 
-def _keep(hashes: dict[str, str], checksums: Path) -> None:
-    with replacing(checksums) as unfinished:
-        unfinished.write_text("".join(f"{sha256}  {name}\n" for name, sha256 in hashes.items()))
+# The command -----------------------------------------------------------------
 
 
-def _known_hashes(checksums: Path) -> dict[str, str]:
-    """SHA-256 by name, in a file for `sha256sum --check`."""
-    if not checksums.exists():
-        return {}
-    try:
-        lines = regular_file.read(checksums, LARGEST_TEXT).decode().splitlines()
-    except ValueError as error:
-        raise InputError(f"{checksums}: {error}; remove it") from error
-    pairs = [line.partition("  ") for line in lines]
-    if not all(SHA256.fullmatch(sha256) and name for sha256, _, name in pairs):
-        raise InputError(f"{checksums} has lines that are not SHA-256 and name; remove it")
-    return {name: sha256 for sha256, _, name in pairs}
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = Parser(__doc__)
+    add = parser.add_argument
+    add("--model_dir", type=Path, default=MODELS, help="folder of the frozen graphs")
+    add("--image_file", type=Path, help="image to classify; without one: download")
+    add("--model_name", default="resnet_v2_101", help=f"{', '.join(ENTRIES)}, {PREFIX}NAME")
+    add("--weights", default="", help=f"weights file of a {PREFIX}NAME network")
+    add("--sha256", type=hexadecimal, help="refuse an archive that has another SHA-256")
+    add("--num_top_predictions", type=number(1), default=5, help="classes to print")
+    args = parser.parse_args()
+    check(args)
+    return args
 
 
-class _InPieces(gzip.GzipFile):
-    """An archive that unpacks little at once: a member's header may declare a name of any size."""
-
-    def read(self, size: int | None = -1) -> bytes:
-        """At most `LARGEST_PIECE` bytes. Raises tarfile.ReadError for more."""
-        if size is None or not 0 <= size <= LARGEST_PIECE:
-            raise tarfile.ReadError(f"a header declares {size} B")
-        return super().read(size)
+def hexadecimal(text: str) -> str:
+    """An argparse type: a SHA-256, in lower case."""
+    if not archive.SHA256.fullmatch(text.lower()):
+        raise argparse.ArgumentTypeError(f"{text}: give 64 hexadecimal digits")
+    return text.lower()
 
 
-@contextmanager
-def _opened(archive: Path) -> Iterator[tarfile.TarFile]:
-    with _InPieces(archive) as unpacked, tarfile.open(fileobj=unpacked, mode="r:") as members:
-        yield members
-
-
-def unpack(archive: Path, names: set[str], folder: Path) -> None:
-    """Put those members of the archive that have these names into the folder, each whole.
-
-    Nothing else is unpacked: no other file, no link, no path, nothing above `LARGEST_FILE`.
-    Files that the folder has already stay. Raises tarfile.TarError where it unpacks to more than
-    `LARGEST_ARCHIVE`.
-    """
-    with _opened(archive) as members:
-        for member in members:
-            if member.offset_data + member.size > LARGEST_ARCHIVE:
-                raise tarfile.ReadError(f"it unpacks to more than {LARGEST_ARCHIVE} B")
-            path = folder / PurePosixPath(member.name).name
-            if path.name not in names or path.exists() or not member.isreg():
-                continue
-            if member.size > LARGEST_FILE:
-                print(f"{path.name} is left out: {member.size} B", file=sys.stderr)
-                continue
-            with replacing(path) as unfinished, unfinished.open("wb") as file:
-                shutil.copyfileobj(members.extractfile(member), file)
+def check(args: argparse.Namespace) -> None:
+    """Refuse options that would have no effect, and a file that is not there."""
+    if args.weights and not args.image_file:
+        raise InputError("--weights is for classifying an image: give --image_file as well")
+    if args.weights and not args.model_name.startswith(PREFIX):
+        raise InputError(f"--weights is for {PREFIX}NAME: {args.model_name} has its own")
+    if args.sha256 and args.image_file:
+        raise InputError("--sha256 is for the download: leave out --image_file")
+    if args.image_file and not args.image_file.is_file():
+        raise InputError(f"--image_file {args.image_file}: no such file")
 
 
 def print_predictions(args: argparse.Namespace) -> None:
@@ -399,41 +371,25 @@ def print_predictions(args: argparse.Namespace) -> None:
     names = label_names(args.model_name, args.model_dir)
     first = photographs.first_class(len(found))
     for label in np.argsort(-found, kind="stable")[: args.num_top_predictions]:
-        number = int(label) + first
-        print(f"{names.get(number, number)} (class {number}, score = {found[label]:.5f})")
+        shown = int(label) + first
+        print(f"{names.get(shown, shown)} (class {shown}, score = {found[label]:.5f})")
 
 
-def parse() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
-    add("--model_dir", type=Path, default=MODELS, help="where the frozen graphs lie")
-    add("--image_file", type=Path, help="image to classify; without one: download")
-    add("--model_name", default="resnet_v2_101", help=f"{', '.join(ENTRIES)}, {PREFIX}NAME")
-    add("--weights", default="", help=f"file of weights for {PREFIX}NAME")
-    add("--sha256", default="", help="what the archive must have, before it is unpacked")
-    add("--num_top_predictions", type=int, default=5, help="classes to print")
-    return parser.parse_args()
+def print_files(folder: Path) -> None:
+    """The frozen graphs of the table, with their sizes."""
+    for entry in ENTRIES.values():
+        path = folder / entry.model_filename
+        print(f"{path}: {f'{path.stat().st_size} B, not verified' if path.exists() else 'absent'}")
 
 
 def main() -> None:
-    """Classify an image, or fetch what is absent."""
+    """Classify an image, or download what is missing."""
     args = parse()
-    if args.num_top_predictions < 1:
-        raise InputError(f"--num_top_predictions {args.num_top_predictions}: give 1 or more")
-    if args.sha256 and not SHA256.fullmatch(args.sha256.lower()):
-        raise InputError(f"--sha256 {args.sha256}: give 64 hexadecimal digits")
     if args.image_file:
-        if not args.image_file.is_file():
-            raise InputError(f"--image_file {args.image_file}: no such file")
         print_predictions(args)
-        return
-    fetch(args.model_dir, args.sha256.lower())
-    for entry in ENTRIES.values():
-        path = args.model_dir / entry.model_filename
-        print(f"{path}: {f'{path.stat().st_size} B, not verified' if path.exists() else 'absent'}")
+    else:
+        fetch(args.model_dir, args.sha256)
+        print_files(args.model_dir)
 
 
 if __name__ == "__main__":

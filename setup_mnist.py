@@ -1,9 +1,11 @@
-"""MNIST: 60,000 training and 10,000 test images; the four files are downloaded when absent.
+"""MNIST: 60,000 training and 10,000 test images, downloaded if they are missing.
 
-`python3 setup_mnist.py` fetches and checks all four beforehand.
+The other commands do this too when they need the images; this one does it ahead of time, checks the
+four files and prints their shapes.
+
+Reads and writes data/*-ubyte.gz, or such files in the folder that CLEVER_DATA names.
 """
 
-import argparse
 import gzip
 import hashlib
 import os
@@ -29,6 +31,7 @@ from lipschitz.support import regular_file
 from lipschitz.support.command import run
 from lipschitz.support.download import DownloadError, download
 from lipschitz.support.errors import InputError
+from lipschitz.support.options import Parser
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -41,7 +44,7 @@ LARGEST_FILE = 2**26  # bytes: more than all four unpacked
 
 @dataclass(frozen=True)
 class IdxFile:
-    """A published file: its name, the shape of its bytes, the SHA-256 of the unpacked file."""
+    """A published file: its name, the shape of its array, the SHA-256 of the unpacked file."""
 
     name: str
     shape: tuple[int, ...]
@@ -89,9 +92,9 @@ def _images(images: IdxFile, labels: IdxFile) -> Images:
 
 
 def read(file: IdxFile) -> np.ndarray:
-    """The bytes of a file in its published shape, downloaded first when it is absent."""
+    """The bytes of a file in its published shape; it is downloaded first if it is missing."""
     path = data_folder() / file.name
-    if not os.path.exists(path):  # Path.exists raises where a name is too long
+    if not os.path.exists(path):  # Path.exists raises if a name is too long
         _download(file, path)
     try:
         content = _unpack(path, file)
@@ -103,23 +106,25 @@ def read(file: IdxFile) -> np.ndarray:
 
 
 def _header(file: IdxFile) -> bytes:
-    """What an idx file begins with: 0, 0, type (8: bytes), dimensions, then their sizes."""
+    """The start of an idx file: 0, 0, type (8: bytes), number of dimensions, then their sizes."""
     return bytes([0, 0, 8, len(file.shape)]) + np.array(file.shape, ">u4").tobytes()
 
 
 def _unpack(path: Path, file: IdxFile) -> bytes:
-    """The unpacked file. Raises ValueError where its form or size is not the published one."""
+    """The unpacked file. Raises ValueError if its header or size is not the published one."""
     size = len(_header(file)) + int(np.prod(file.shape))
     try:
-        with regular_file.opened(path, LARGEST_FILE) as file_there, gzip.open(file_there) as packed:
-            content = packed.read(size + 1)
+        with regular_file.opened(path, LARGEST_FILE) as content, gzip.open(content) as packed:
+            unpacked = packed.read(size + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"it cannot be unpacked ({error})") from error
-    if not content.startswith(_header(file)):
+    if not unpacked.startswith(_header(file)):
         raise ValueError(f"its header is not that of {file.shape} bytes in idx format")
-    if len(content) != size:
-        raise ValueError(f"it unpacks to {'more' if len(content) > size else 'less'} than {size} B")
-    return content
+    if len(unpacked) != size:
+        raise ValueError(
+            f"it unpacks to {'more' if len(unpacked) > size else 'less'} than {size} B"
+        )
+    return unpacked
 
 
 def _download(file: IdxFile, path: Path) -> None:
@@ -138,8 +143,8 @@ def _download(file: IdxFile, path: Path) -> None:
 
 
 def main() -> None:
-    """Fetch what is absent and check what is there."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    """Download the files that are missing, and check all."""
+    Parser(__doc__).parse_args()
     for file in FILES:
         print(f"{data_folder() / file.name}: {' x '.join(map(str, read(file).shape))}")
 

@@ -1,38 +1,39 @@
-"""Train the 7-layer networks: normal, distilled at temperature 100, and with a bounded ReLU."""
+"""Train the 7-layer networks: normal, distilled at temperature 100, and with a bounded ReLU.
 
-import argparse
+Reads the images of the data sets; MNIST (data/) and CIFAR-10 (cifar-10-batches-bin/) are downloaded
+if they are missing. Writes models/DATASET.keras, models/DATASET-distilled-100.keras (and the two
+networks that it starts from, _init and _teacher) and models/DATASET_brelu.keras.
+"""
 
 import catalogue
+from lipschitz.builtin import model_file
 from lipschitz.builtin.training import EPOCHS, Rate, Recipe, distil, train
 from lipschitz.support.command import run
+from lipschitz.support.options import Parser, number
 
 RATE = Rate(0.01, decay=1e-6)
 TRAIN = {"normal": train, "distilled": distil, "brelu": train}
+DATASETS = ["cifar", "mnist"]  # of 2018
 
 
 def main() -> None:
     """Train each network that is asked for on each data set that is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--dataset",
-        nargs="+",
-        choices=catalogue.TRAINABLE,
-        default=["cifar", "mnist"],
-        help="data sets (cifar and mnist)",
-    )
-    parser.add_argument(
-        "--model_name", nargs="+", choices=TRAIN, default=list(TRAIN), help="networks (all)"
-    )
-    parser.add_argument("--epochs", type=int, default=EPOCHS)
-    parser.add_argument("--overwrite", action="store_true", help="train one that exists again")
+    parser = Parser(__doc__)
+    add = parser.add_argument
+    add("--dataset", nargs="+", choices=catalogue.TRAINABLE, default=DATASETS, help="data sets")
+    add("--model_name", nargs="+", choices=TRAIN, default=list(TRAIN), help="networks")
+    add("--epochs", type=number(1), default=EPOCHS, help="times that all images are seen")
+    add("--overwrite", action="store_true", help="train networks again that exist")
     args = parser.parse_args()
 
-    recipe = Recipe(RATE, args.epochs)
     for dataset in args.dataset:
         data = catalogue.data_set(dataset)
         for model_name in args.model_name:
             architecture = catalogue.architecture(dataset, model_name)
-            TRAIN[model_name](architecture, data, recipe, args.overwrite)
+            if not args.overwrite and (path := model_file.find(architecture.stem)):
+                print(f"kept {path} (--overwrite trains it again)")
+                continue
+            TRAIN[model_name](architecture, data, Recipe(RATE, args.epochs))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,13 @@
-"""Train a 7-layer CNN, or an MLP of any depth, with any of the activations."""
+"""Train a 7-layer CNN, or an MLP of any depth, with any of the activations.
+
+Reads the images of the data set; MNIST (data/) and CIFAR-10 (cifar-10-batches-bin/) are downloaded
+if they are missing. Writes MODELPATH/DATASET_mlp_Nlayer_ACTIVATION_WIDTH.keras, where N counts the
+output layer too and WIDTH is the first layer's, or MODELPATH/DATASET_cnn_7layer_ACTIVATION.keras.
+"""
 
 import argparse
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import catalogue
@@ -11,6 +17,7 @@ from lipschitz.builtin.names import Architecture
 from lipschitz.builtin.training import EPOCHS, OPTIMIZERS, Rate, Recipe, learn, save
 from lipschitz.support.command import run
 from lipschitz.support.errors import InputError
+from lipschitz.support.options import Parser, number
 
 BATCH = 256
 RATES = {"sgd": Rate(0.01, decay=1e-5), "adam": Rate(0.001, decay=0.0)}
@@ -19,20 +26,36 @@ BY_OPTIMIZER = -1  # value of --lr and --wd that stands for the rate above
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(__doc__)
     add = parser.add_argument
-    add("layer_sizes", nargs="*", type=int, help="hidden units of an MLP's layers: 256 256")
+    sizes = "units of an MLP's hidden layers, one number for each: 256 256"
+    add("layer_sizes", nargs="*", type=number(1), help=sizes)
     add("--model", default="mnist", choices=catalogue.TRAINABLE, help="data set")
-    add("--modeltype", default="mlp", choices=("mlp", "cnn"))
-    add("--activation", default="relu", choices=ACTIVATIONS)
-    add("--modelfile", default="", help="where to save; replaces --modelpath and the usual name")
-    add("--modelpath", type=Path, default=model_file.MODELS, help="folder to save to (models)")
-    add("--lr", type=float, default=BY_OPTIMIZER, help="learning rate (sgd: 0.01, adam: 0.001)")
-    add("--wd", type=float, default=BY_OPTIMIZER, help="its decay a step (sgd: 1e-5, adam: 0)")
-    add("--epochs", type=int, default=EPOCHS)
-    add("--optimizer", default="sgd", choices=OPTIMIZERS)
+    add("--modeltype", default="mlp", choices=("mlp", "cnn"), help="kind of network")
+    add("--activation", default="relu", choices=ACTIVATIONS, help="of all hidden layers")
+    add("--modelfile", default="", help="file to save; replaces --modelpath and the usual name")
+    add("--modelpath", type=Path, default=model_file.MODELS, help="folder to save to")
+    above_0, from_0 = (
+        number(0, above=above, below=math.inf, kind=float) for above in (True, False)
+    )
+    usual = "; -1: " + ", ".join(f"{name} {rate.initial:g}" for name, rate in RATES.items())
+    add("--lr", type=or_usual(above_0), default=BY_OPTIMIZER, help=f"learning rate{usual}")
+    usual = "; -1: " + ", ".join(f"{name} {rate.decay:g}" for name, rate in RATES.items())
+    decay = "decay of the learning rate per step"
+    add("--wd", type=or_usual(from_0), default=BY_OPTIMIZER, help=f"{decay}{usual}")
+    add("--epochs", type=number(1), default=EPOCHS, help="times that all images are seen")
+    add("--optimizer", default="sgd", choices=OPTIMIZERS, help="with Nesterov momentum if sgd")
     add("--overwrite", action="store_true", help="replace a file that exists")
     return parser.parse_intermixed_args()
+
+
+def or_usual(number: Callable[[str], float]) -> Callable[[str], float]:
+    """An argparse type: such a number, or -1 for the usual rate of the optimizer."""
+
+    def parse(text: str) -> float:
+        return BY_OPTIMIZER if text in ("-1", "-1.0") else number(text)
+
+    return parse
 
 
 def main() -> None:
@@ -52,13 +75,10 @@ def main() -> None:
 def rate(args: argparse.Namespace) -> Rate:
     """The learning rate that the options ask for."""
     usual = RATES[args.optimizer]
-    initial = usual.initial if args.lr == BY_OPTIMIZER else args.lr
-    decay = usual.decay if args.wd == BY_OPTIMIZER else args.wd
-    if not (0 < initial < math.inf and 0 <= decay < math.inf):
-        raise InputError(
-            f"--lr {args.lr:g}, --wd {args.wd:g}: give numbers above 0 (--wd 0 or more)"
-        )
-    return Rate(initial, decay)
+    return Rate(
+        usual.initial if args.lr == BY_OPTIMIZER else args.lr,
+        usual.decay if args.wd == BY_OPTIMIZER else args.wd,
+    )
 
 
 def chosen(args: argparse.Namespace) -> Architecture:
@@ -68,7 +88,7 @@ def chosen(args: argparse.Namespace) -> Architecture:
         if sizes:
             raise InputError(f"layer sizes {sizes} are for --modeltype mlp: the CNN's are fixed")
         return family.cnn(args.activation)
-    if not sizes or min(sizes) < 1:
+    if not sizes:
         raise InputError("an MLP needs the sizes of its hidden layers, 1 or more each: 256 256")
     return family.mlp(sizes, args.activation)
 

@@ -47,10 +47,16 @@ def mnist_data():
 
 @pytest.fixture
 def ctrl_c():
-    """What a test starts answers Ctrl-C, also where the tests run in the background."""
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """What a test starts answers signals, though the tests run under nohup or in the background."""
+    usual = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
+    before = {number: signal.signal(number, answer) for number, answer in usual.items()}
     yield
-    signal.signal(signal.SIGINT, handler)
+    for number, answer in before.items():
+        signal.signal(number, answer)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests" / "data" / "golden"
 EXPECTED = json.loads((GOLDEN / "expected.json").read_text())
 SHARED = ROOT.parent / "shared"
+LONG = 900  # seconds: who waits so long waits for nothing, on a slow and busy machine too
 
 
 def run(script, *args, cwd, **environment):
@@ -29,7 +30,7 @@ def run(script, *args, cwd, **environment):
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=LONG,
     )
 
 
@@ -59,6 +60,11 @@ def run_here(script, *args, cwd, **environment):
 def lines(output, start):
     """The printed lines that start so."""
     return [line for line in output.splitlines() if line.startswith(start)]
+
+
+def shared_memory_of(process):
+    """The segments of shared memory that a process made, by their names: none has one for long."""
+    return {name for name in os.listdir("/dev/shm") if name.startswith(f"clever.{process}.")}
 
 
 def peak_memory():

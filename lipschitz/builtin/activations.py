@@ -1,4 +1,4 @@
-"""Activations, built of layers that every Keras knows: a saved model needs none of this code."""
+"""Activations made of layers that every Keras knows: a saved model needs none of this code."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def _of_keras(name: str, x: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def arctan(x: keras.KerasTensor) -> keras.KerasTensor:
-    """The arcus tangent of x."""
+    """The arctangent of x."""
     from lipschitz.tf_backend.runtime import keras
 
     return keras.ops.arctan(x)
 
 
 def hard_sigmoid(x: keras.KerasTensor) -> keras.KerasTensor:
-    """0.2 x + 0.5, clipped to [0, 1]; the hard sigmoid of today's Keras has another slope."""
+    """0.2 x + 0.5, clipped to [0, 1]: Keras 2's hard sigmoid; that of Keras 3 has another slope."""
     from lipschitz.tf_backend.runtime import keras
 
     return bounded_relu(keras.layers.Rescaling(0.2, 0.5)(x))
@@ -40,13 +40,13 @@ def bounded_relu(x: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def sharp_softplus(x: keras.KerasTensor) -> keras.KerasTensor:
-    """softplus(10 x) / 10, nearly a ReLU and smooth."""
+    """softplus(10 x) / 10: smooth, and nearly a ReLU."""
     from lipschitz.tf_backend.runtime import keras
 
     return keras.layers.Rescaling(0.1)(_of_keras("softplus", keras.layers.Rescaling(10.0)(x)))
 
 
-# what `--activation` takes
+# by the name that a user gives
 ACTIVATIONS: dict[str, Activation] = {
     "relu": partial(_of_keras, "relu"),
     "tanh": partial(_of_keras, "tanh"),

@@ -9,11 +9,11 @@ from lipschitz.builtin.activations import Activation, sharp_softplus
 if TYPE_CHECKING:  # TensorFlow takes seconds to import: only the functions that build do it
     from lipschitz.tf_backend.runtime import keras
 
-NUM_LABELS = 10  # of the built-in data sets
+NUM_LABELS = 10  # classes of the built-in data sets
 
 
 def two_layer(image_size: int, num_channels: int) -> keras.Model:
-    """One hidden layer of 1024 units, activation softplus(10x) / 10, logits out."""
+    """One hidden layer of 1024 units with the activation softplus(10x) / 10; returns logits."""
     return mlp(image_size, num_channels, [1024], sharp_softplus, "glorot_uniform")
 
 
@@ -24,7 +24,7 @@ def mlp(
     activation: Activation,
     initializer: str = "he_uniform",
 ) -> keras.Model:
-    """Dense layers of these widths, logits out."""
+    """A multilayer perceptron: hidden layers of these widths; returns logits."""
     from lipschitz.tf_backend.runtime import keras
 
     layers = keras.layers
@@ -42,14 +42,14 @@ def seven_layer(
     units: int,
     activation: Activation,
 ) -> keras.Model:
-    """Four 3x3 convolutions with two poolings and three dense layers, logits out."""
+    """Four 3x3 convolutions with two max-poolings, then three dense layers; returns logits."""
     from lipschitz.tf_backend.runtime import keras
 
     layers = keras.layers
     images = x = keras.Input((image_size, image_size, num_channels))
     for count in filters:
         x = activation(layers.Conv2D(count, 3)(x))
-        # monotone activations: the largest is the same when it is pooled first, at less work
+        # activations are monotone, so pooling first gives the same result with less work
         x = activation(layers.MaxPooling2D()(layers.Conv2D(count, 3)(x)))
     x = activation(layers.Dense(units)(layers.Flatten()(x)))
     x = activation(layers.Dense(units)(layers.Dropout(0.5)(x)))

@@ -33,27 +33,27 @@ def with_extension(path: Path) -> Path:
 
 
 def path_to_save(stem: str) -> Path:
-    """Where training writes the network of this stem."""
+    """Where training saves the network of this stem."""
     return with_extension(MODELS / stem)
 
 
 def find(stem: str) -> Path | None:
-    """The file of this stem, the current format first; None where there is none."""
+    """The file of this stem, the current format first; None if there is no file."""
     candidates = (path_to_save(stem), MODELS / stem)
     return next((path for path in candidates if path.is_file()), None)
 
 
 def save(model: keras.Model, path: Path) -> None:
-    """Write the model whole or not at all."""
+    """Write the whole model, or nothing."""
     with replacing(path, keras_file.EXTENSION) as unfinished:
         model.save(unfinished)
 
 
 def load(path: Path, build: Callable[[], keras.Model]) -> keras.Model:
-    """Read a model of either format; `build` makes the network that an HDF5 file has weights of.
+    """Read a model of either format; `build` makes the network whose weights an HDF5 file holds.
 
-    Raises InputError where the file is not a model, or not one that takes and gives what the
-    built network does.
+    Raises InputError if the file is not a model, or if its inputs and outputs do not have the
+    shapes of the network that `build` makes.
     """
     expected = build()
     if path.suffix != keras_file.EXTENSION:
@@ -64,9 +64,7 @@ def load(path: Path, build: Callable[[], keras.Model]) -> keras.Model:
     try:
         model = keras_file.load(path)
     except ValueError as error:
-        raise InputError(
-            f"{path} is not a Keras model: {error}; place another, or train it with --overwrite"
-        ) from error
+        raise InputError(f"{path} is not a Keras model: {error}") from error
     shapes = (model.input_shape, model.output_shape)
     if shapes != (expected.input_shape, expected.output_shape):
         raise InputError(
@@ -78,7 +76,7 @@ def load(path: Path, build: Callable[[], keras.Model]) -> keras.Model:
 
 
 def _set_weights(model: keras.Model, path: Path) -> None:
-    """Take the weights of an HDF5 file of the old Keras, layer by layer in the file's order."""
+    """Set the weights from an HDF5 file of Keras 2, layer by layer in the file's order."""
     needed = [tuple(weight.shape) for weight in model.weights]
     try:
         with regular_file.opened(path, hdf5.LARGEST) as content:
@@ -91,8 +89,8 @@ def _set_weights(model: keras.Model, path: Path) -> None:
         raise InputError(f"{path} is not an HDF5 model: {first_line(error)}") from error
     if found != needed:
         raise InputError(
-            f"{path} holds another network: weights {reprlib.repr(found)}, "
-            f"needed {reprlib.repr(needed)}"
+            f"{path} holds another network: its weights are {reprlib.repr(found)}, "
+            f"this one needs {reprlib.repr(needed)}"
         )
     model.set_weights(weights)
 
@@ -106,12 +104,10 @@ def _in_order(layers: h5py.Group) -> list[h5py.Dataset]:
 
 
 def _check_logits(model: keras.Model, path: Path) -> None:
-    """Run a grey image through: what layers cannot compute, or what is no number, shows there."""
+    """Run a grey image through it: layers that fail and weights that are not finite show there."""
     try:
         logits = model(np.zeros((1, *model.input_shape[1:]), np.float32), training=False)
     except Exception as error:  # Keras has no common class for what can be wrong in a layer
         raise InputError(f"{path} cannot be used: {first_line(error)}") from error
     if not np.isfinite(logits).all():
-        raise InputError(
-            f"{path} gives a grey image logits that are no finite numbers: train it again"
-        )
+        raise InputError(f"{path} gives a grey image logits that are not finite")

@@ -1,4 +1,4 @@
-"""The names of a data set's networks: how each is built, where it is kept, what trains it."""
+"""The names of a data set's networks: how each is built, where it is saved, what trains it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMES = ("2-layer", "normal", "distilled", "brelu", "N,M,OPTS")
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network that a data set can name."""
+    """A network that has a name: how it is built, and what trains it."""
 
     stem: str  # of its file in models/
     build: Callable[[], keras.Model]
@@ -30,16 +30,16 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Family:
-    """What the networks of a data set have in common."""
+    """The networks of a data set, which have its image size in common."""
 
     dataset: str
     image_size: int
     num_channels: int
     filters: tuple[int, int]  # of the 7-layer networks
-    units: int
+    units: int  # of their dense layers
 
     def named(self, name: str, activation: str = "relu") -> Architecture | None:
-        """The network that `--model_name` means; `activation` is that of "normal"."""
+        """The network of this name, None if there is none; `activation` is that of "normal"."""
         if name == "normal" and (activation != "relu" or self._trained_as_cnn()):
             return self.cnn(activation)
         dataset, relu = self.dataset, ACTIVATIONS["relu"]
@@ -56,7 +56,7 @@ class Family:
         return known.get(name) or self._numbered(name)
 
     def cnn(self, activation: str) -> Architecture:
-        """The 7-layer network with any activation."""
+        """The 7-layer CNN with any activation."""
         return Architecture(
             f"{self.dataset}_cnn_7layer_{activation}",
             self._seven_layer(ACTIVATIONS[activation]),
@@ -65,7 +65,7 @@ class Family:
         )
 
     def mlp(self, widths: list[int], activation: str) -> Architecture:
-        """Dense layers of these widths, and the output layer."""
+        """The MLP with hidden layers of these widths."""
         return Architecture(
             f"{self.dataset}_mlp_{len(widths) + 1}layer_{activation}_{widths[0]}",
             partial(mlp, *self._images, widths, ACTIVATIONS[activation]),
@@ -74,7 +74,10 @@ class Family:
         )
 
     def _numbered(self, name: str) -> Architecture | None:
-        """`N,M,OPTS`: N layers of M units. OPTS is an activation, or part of an old file's name."""
+        """`N,M,OPTS`: an MLP of N layers, the N - 1 hidden ones of M units each.
+
+        OPTS is an activation, or part of the name of a file of 2018.
+        """
         pattern = r"([2-9]|[1-9]\d),([1-9]\d{0,4}),([\w.-]{1,64})"
         found = re.fullmatch(pattern, name, re.ASCII)
         if not found:
@@ -90,7 +93,7 @@ class Family:
         )
 
     def _trained_as_cnn(self) -> bool:
-        """Whether the ReLU network is there from train_nlayer.py, and from no other."""
+        """Whether only train_nlayer.py has trained the ReLU network."""
         return not model_file.find(self.dataset) and bool(model_file.find(self.cnn("relu").stem))
 
     @property

@@ -1,4 +1,4 @@
-"""Training as in 2018: the cross-entropy of logits, by gradient descent with momentum or Adam."""
+"""Training as in 2018: cross-entropy, minimised by SGD with Nesterov momentum or by Adam."""
 
 from __future__ import annotations
 
@@ -43,32 +43,21 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
-            raise InputError(f"--epochs {self.epochs}: train for 1 epoch or more")
+            raise InputError(f"{self.epochs} epochs: train for 1 epoch or more")
 
 
-def train(
-    architecture: Architecture, data: DataSet, recipe: Recipe, overwrite: bool = False
-) -> None:
-    """Train a network, print its accuracy on the test images and save it.
+def train(architecture: Architecture, data: DataSet, recipe: Recipe) -> None:
+    """Train a network, save it and print its accuracy on the test images."""
+    save(learn(architecture, data, recipe), data, model_file.path_to_save(architecture.stem))
 
-    One that exists is kept unless `overwrite`.
+
+def distil(architecture: Architecture, data: DataSet, recipe: Recipe) -> None:
+    """Defensive distillation (Papernot et al., S&P 2016); saved and printed as by `train`.
+
+    A teacher is trained on the labels with softmax(logits / T), then a student on the teacher's
+    soft labels, softmax(logits / T). Both start from a network that was trained for one epoch.
+    The student is used at T = 1, so its logits are about T times those of other networks.
     """
-    if overwrite or not _kept(architecture.stem):
-        model = learn(architecture, data, recipe)
-        save(model, data, model_file.path_to_save(architecture.stem))
-
-
-def distil(
-    architecture: Architecture, data: DataSet, recipe: Recipe, overwrite: bool = False
-) -> None:
-    """Defensive distillation (Papernot et al., S&P 2016); saved and kept as by `train`.
-
-    A teacher learns the labels from logits / T, a student what the teacher says of the images,
-    softmax(logits / T); both start from a network that saw the images once. At T = 1, where the
-    student is used, its logits are about T times those of other networks.
-    """
-    if not overwrite and _kept(architecture.stem):
-        return
     from lipschitz.tf_backend.runtime import tf
 
     T = DISTILLATION_TEMPERATURE
@@ -76,7 +65,7 @@ def distil(
     def start() -> keras.Model:
         return model_file.load(model_file.path_to_save(first), architecture.build)
 
-    def said_by(teacher: keras.Model, images: Images) -> Images:
+    def soft_labels(teacher: keras.Model, images: Images) -> Images:
         logits = teacher.predict(images[0], batch_size=recipe.batch, verbose=0)
         return images[0], tf.nn.softmax(logits / T).numpy()
 
@@ -92,12 +81,13 @@ def distil(
 
     print("the student (its accuracy here is agreement with the teacher)")
     student = start()
-    _fit(student, said_by(teacher, data.train), said_by(teacher, data.validation), recipe, T)
+    train, validation = (soft_labels(teacher, images) for images in (data.train, data.validation))
+    _fit(student, train, validation, recipe, T)
     save(student, data, model_file.path_to_save(architecture.stem))
 
 
 def learn(architecture: Architecture, data: DataSet, recipe: Recipe) -> keras.Model:
-    """A network trained from its first weights, which are always the same."""
+    """Train a network from its initial weights, which are the same in every run."""
     from lipschitz.tf_backend.runtime import keras
 
     keras.utils.set_random_seed(SEED)
@@ -107,21 +97,14 @@ def learn(architecture: Architecture, data: DataSet, recipe: Recipe) -> keras.Mo
 
 
 def save(model: keras.Model, data: DataSet, path: Path) -> None:
-    """Write the model, and print how it does on the test images."""
-    right = np.argmax(model.predict(data.test_data, batch_size=1024, verbose=0), axis=1)
-    accuracy = np.mean(right == np.argmax(data.test_labels, axis=1))
+    """Save the model, and print its accuracy on the test images."""
+    predicted = np.argmax(model.predict(data.test_data, batch_size=1024, verbose=0), axis=1)
+    accuracy = np.mean(predicted == np.argmax(data.test_labels, axis=1))
     model_file.save(model, path)
     print(
         f"saved {path}: {accuracy:.2%} of the {len(data.test_data)} test images are right",
         flush=True,
     )
-
-
-def _kept(stem: str) -> bool:
-    existing = model_file.find(stem)
-    if existing:
-        print(f"kept {existing} (--overwrite trains it again)")
-    return existing is not None
 
 
 def _fit(
@@ -141,7 +124,7 @@ def _fit(
         "sgd": keras.optimizers.SGD(rate, momentum=MOMENTUM, nesterov=True),
         "adam": keras.optimizers.Adam(rate),
     }
-    # a model around the model: what is saved knows of no temperature, loss or optimizer
+    # a model around the model: the saved one has no temperature, loss or optimizer
     learner = keras.Sequential([model, keras.layers.Rescaling(1 / temperature)])
     learner.compile(
         loss=keras.losses.CategoricalCrossentropy(from_logits=True),

@@ -1,4 +1,4 @@
-"""A data set: images in [-0.5, 0.5] with one-hot labels, read when they are first asked for."""
+"""A data set: images in [-0.5, 0.5] with one-hot labels, read when they are first used."""
 
 import os
 from collections.abc import Callable
@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+DATASETS = ("mnist", "cifar", "digits", "imagenet")  # catalogue.py finds each by its name
 DATA_FOLDER_VARIABLE = "CLEVER_DATA"
 
 Images = tuple[np.ndarray, np.ndarray]  # (N, H, W, C) float32 in [-0.5, 0.5]; (N, labels) one-hot
 
 
 def data_folder(default: str = "data") -> Path:
-    """Where downloaded data lie: $CLEVER_DATA, or `default`."""
+    """The folder of downloaded data: $CLEVER_DATA, or `default`."""
     return Path(os.environ.get(DATA_FOLDER_VARIABLE) or default)
 
 

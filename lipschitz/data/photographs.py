@@ -1,7 +1,7 @@
-"""Photographs of a folder, CLASS.NUMBER.jpg, as a data set that decodes what is asked for.
+"""Photographs in a folder, CLASS.NUMBER.jpg, as a data set that decodes them on demand.
 
-CLASS counts from 1 to 1000 and 0 is the background, as in networks of 1001 classes. In those of
-1000 classes, which lack the background, labels are CLASS - 1.
+CLASS is 1 to 1000, or 0 for the background, as in networks of 1001 classes. Networks of 1000
+classes have no background, and their labels are CLASS - 1.
 """
 
 import os
@@ -26,7 +26,7 @@ FOLDER = Path("../imagenetdata/imgs")
 FOLDER_VARIABLE = "CLEVER_IMAGENET"  # names another folder
 WITHOUT_BACKGROUND, WITH_BACKGROUND = 1000, 1001  # classes of ImageNet's networks
 LARGEST_FILE = 2**26  # bytes
-LARGEST_NUMBER = 1000  # of photographs in the data set
+LARGEST_NUMBER = 1000  # files that are looked at
 FORMATS = ("JPEG", "PNG")
 GREY_OR_RGB = ("L", "RGB")
 NAME = re.compile(r"(\d{1,4})\.\d+\.\w+", re.ASCII)
@@ -54,29 +54,29 @@ class Pixels:
 
 @dataclass(frozen=True)
 class Photographs:
-    """A data set (`lipschitz.dataset.DataSet`) of test images alone."""
+    """A data set (see `dataset.DataSet`) with test images alone."""
 
     test_data: Pixels
     test_labels: np.ndarray  # (N, labels), one-hot
 
 
 def first_class(num_labels: int) -> int:
-    """The CLASS that is a network's label 0: one of 1000 labels lacks the background."""
+    """The CLASS of a network's label 0: a network of 1000 labels has no background."""
     return 1 if num_labels == WITHOUT_BACKGROUND else 0
 
 
 def folder() -> Path:
-    """Where the photographs lie: $CLEVER_IMAGENET, or `FOLDER`."""
+    """The folder of photographs: $CLEVER_IMAGENET, or `FOLDER`."""
     return Path(os.environ.get(FOLDER_VARIABLE) or FOLDER)
 
 
 def load(folder: Path, size: int, num_labels: int, generator: random.Random) -> Photographs:
     """The first 1,000 files of the folder, sorted and then shuffled by the generator.
 
-    Images that are neither grey nor RGB are dropped, and what is no photograph of a class is
-    skipped with a line, before images are numbered.
+    Before images are numbered, those that are neither grey nor RGB are dropped, and files that
+    are not photographs of a class are skipped with a line.
     """
-    if not os.path.isdir(folder):  # Path.is_dir raises where a name is too long
+    if not os.path.isdir(folder):  # Path.is_dir raises if a name is too long
         raise InputError(
             f"{folder} not found: place photographs named CLASS.NUMBER.jpg there, "
             f"or name their folder in {FOLDER_VARIABLE}"
@@ -98,7 +98,7 @@ def load(folder: Path, size: int, num_labels: int, generator: random.Random) -> 
 def _accepted(
     files: list[Path], size: int, num_labels: int
 ) -> tuple[list[Path], list[int], list[str]]:
-    """Grey and RGB images, their labels, and what else there is with the reason against it."""
+    """Grey and RGB images, their labels, and the files that are skipped, with the reasons."""
     paths, labels, skipped = [], [], []
     for path in files:
         try:
@@ -124,7 +124,7 @@ def decode(path: Path, size: int) -> np.ndarray:
 
 
 def _label(name: str, num_labels: int) -> int:
-    """The class in a file's name. Raises ValueError where there is none."""
+    """The label for the class in a file's name. Raises ValueError if there is none."""
     found = NAME.fullmatch(name)
     if not found:
         raise ValueError("its name is not CLASS.NUMBER.jpg")
@@ -135,7 +135,7 @@ def _label(name: str, num_labels: int) -> int:
 
 
 def _mode(path: Path, size: int) -> str:
-    """How an image's header says that its pixels are stored. Raises ValueError."""
+    """Pillow's mode in an image's header. Raises ValueError if the image cannot be used."""
     with _opened(path) as image:
         _resized(*image.size, size)
         return image.mode
@@ -143,7 +143,7 @@ def _mode(path: Path, size: int) -> str:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """The image of a file. Raises ValueError where there is none, or one of absurd size."""
+    """The image in a file. Raises ValueError if it is not an image, or has an absurd size."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)

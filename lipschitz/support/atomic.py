@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are written whole or not at all."""
 
 import os
 import secrets
@@ -11,16 +11,16 @@ from pathlib import Path
 from lipschitz.support.errors import RunError
 
 UNFINISHED = ".unfinished"
-ABANDONED = 3600  # seconds after which nobody writes to an unfinished file any more
+ABANDONED = 3600  # seconds: nobody still writes to an unfinished file that is older
 
 
 @contextmanager
 def replacing(path: Path, extension: str = "", durable: bool = True) -> Iterator[Path]:
     """Give a hidden name beside `path` to write to; it takes the place of `path` at the end.
 
-    Where the block raises, what was written is removed and `path` stays as it was; an OSError
-    names `path`. No two calls share a name, on whatever machine; `extension` is one that the
-    writer insists on. A file that is not `durable` may be empty after a power cut.
+    If the block raises, the new file is removed and `path` keeps its content; an OSError names
+    `path`. No two calls use the same name, on any machine; `extension` is for writers that demand
+    one. A file that is not `durable` may be empty after a power cut.
     """
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}{UNFINISHED}{extension}")
     try:
@@ -41,9 +41,9 @@ def replacing(path: Path, extension: str = "", durable: bool = True) -> Iterator
 
 
 def prepare(folder: Path) -> None:
-    """Make the folder; raise RunError where a small file cannot be written to it.
+    """Make the folder; raise RunError if a small file cannot be written to it.
 
-    What kills in the middle of a write left there long ago is removed.
+    Unfinished files that killed runs left there long ago are removed.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def prepare(folder: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    """Bring a file, or the names in a folder, to the disk."""
+    """Flush a file, or the names in a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

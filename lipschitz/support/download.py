@@ -1,4 +1,4 @@
-"""Files from the network: several mirrors in turn, checked, and there whole or not at all."""
+"""Downloads: several mirrors are tried in turn, and a file is checked before it is kept."""
 
 import http.client
 import sys
@@ -17,14 +17,14 @@ PIECE = 2**16  # bytes
 
 
 class DownloadError(Exception):
-    """No mirror gave the file; the message says what each answered."""
+    """No mirror gave the file; the message says what was wrong with each."""
 
 
 def download(urls: list[str], path: Path, check: Callable[[Path], None], largest: int) -> None:
-    """Fetch `path`, of at most `largest` bytes, from the first of the mirrors `urls` that gives it.
+    """Download `path`, of at most `largest` bytes, from the first of the mirrors `urls` that works.
 
-    `check` raises ValueError where the content is not the published one; such a file is
-    thrown away, and the next mirror asked. Raises DownloadError when no mirror is left.
+    `check` raises ValueError if the content is not the published one; such a file is removed, and
+    the next mirror is tried. Raises DownloadError if none is left.
     """
     answers = []
     for url in urls:
@@ -40,8 +40,8 @@ def download(urls: list[str], path: Path, check: Callable[[Path], None], largest
 
 def _fetch(url: str, path: Path, largest: int) -> None:
     if urllib.parse.urlsplit(url).scheme not in SCHEMES:
-        raise ValueError(f"it is no address of {' or '.join(SCHEMES)}")
-    # its scheme is one of the network's
+        raise ValueError(f"it is not an address of {' or '.join(SCHEMES)}")
+    # the scheme was checked above
     with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
         size = int(answer.headers.get("Content-Length") or 0) or None
         with (

@@ -1,6 +1,6 @@
-"""Files that others wrote are opened so: regular ones alone, of bounded size, and without waiting.
+"""Opening files that others wrote: only regular files, of bounded size, without waiting.
 
-A pipe would be waited for, a device has no end, and a file of absurd size fills the memory.
+A pipe can block for ever, a device has no end, and a file of absurd size fills the memory.
 """
 
 import os
@@ -13,9 +13,9 @@ from typing import BinaryIO
 
 @contextmanager
 def opened(path: Path, largest: int) -> Iterator[BinaryIO]:
-    """The file, of at most `largest` bytes. Raises ValueError where it is none; it says why."""
+    """A regular file of at most `largest` bytes. Raises ValueError if it is not; it says why."""
     try:
-        # closed by the `with` below: what is raised in its block is not of opening
+        # closed by the `with` below: errors in its block are not errors of opening
         file = open(path, "rb", opener=_regular)  # noqa: SIM115
     except OSError as error:
         raise ValueError(error.strerror or str(error)) from error
@@ -27,7 +27,7 @@ def opened(path: Path, largest: int) -> Iterator[BinaryIO]:
 
 
 def read(path: Path, largest: int) -> bytes:
-    """What the file holds. Raises ValueError as `opened` does."""
+    """The content of the file. Raises ValueError as `opened` does."""
     with opened(path, largest) as file:
         return file.read(largest)
 

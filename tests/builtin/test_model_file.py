@@ -186,7 +186,7 @@ def test_a_model_that_names_what_is_no_layer_is_not_run(tmp_path, monkeypatch, a
             activation=activation | {"registered_name": None}
         ),
     )
-    refused(tmp_path / "net.keras", "is not a Keras model: it names .* none of Keras's layers")
+    refused(tmp_path / "net.keras", "is not a Keras model: it names .* not among Keras's layers")
     assert [path.name for path in tmp_path.iterdir()] == ["net.keras"]
 
 
@@ -243,7 +243,7 @@ def test_a_model_of_stock_layers_of_any_shape_loads(tmp_path):
 def test_weights_that_are_not_finite_are_refused(tmp_path):
     weights = [np.full(shape, np.nan) for shape in ((784, 1024), 1024, (1024, 10), 10)]
     write_hdf5(tmp_path / "mnist_2layer", weights)
-    refused(tmp_path / "mnist_2layer", "no finite numbers")
+    refused(tmp_path / "mnist_2layer", "logits that are not finite")
     rewrite(tmp_path / "net.keras", lambda config, members: None)
 
 

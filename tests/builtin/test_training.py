@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from lipschitz.builtin import model_file
 from lipschitz.builtin.names import Architecture
 from lipschitz.builtin.training import Rate, Recipe, distil, learn, train
 from lipschitz.data.dataset import DataSet
@@ -56,17 +55,6 @@ def test_steps_are_those_of_the_rule(tmp_path, monkeypatch, capsys):
     )
 
 
-def test_a_network_that_exists_is_kept_unless_overwritten(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    train(ARCHITECTURE, DATA, Recipe(RATE, epochs=1))
-    first = model_file.find("tiny").read_bytes()
-    train(ARCHITECTURE, DATA, Recipe(RATE, epochs=2))
-    assert model_file.find("tiny").read_bytes() == first
-    assert "kept models/tiny.keras (--overwrite trains it again)" in capsys.readouterr().out
-    train(ARCHITECTURE, DATA, Recipe(RATE, epochs=2), overwrite=True)
-    assert model_file.find("tiny").read_bytes() != first
-
-
 def test_distillation_is_that_of_the_definition(tmp_path, monkeypatch):
     """One epoch, then from there a teacher and a student, whose labels the teacher softens."""
     monkeypatch.chdir(tmp_path)
@@ -88,5 +76,5 @@ def test_adam_steps_by_the_rate_at_first():
 
 
 def test_no_epochs_is_an_error():
-    with pytest.raises(InputError, match="--epochs 0"):
+    with pytest.raises(InputError, match=r"^0 epochs: train for 1 epoch or more$"):
         Recipe(RATE, epochs=0)

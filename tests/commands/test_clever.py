@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
 
-from tests.helpers import EXPECTED, GOLDEN, ROOT, lines, run
+from tests.helpers import EXPECTED, GOLDEN, ROOT, lines, run_here
 
 REAL = [folder for folder in EXPECTED if folder != "synthetic/mnist_synthetic"]
 NORMAL = "l2/mnist_normal"
+
+
+def clever(*args, cwd):
+    return run_here("clever.py", *args, cwd=cwd)
 
 
 def numbers(line):
@@ -33,7 +37,7 @@ def normal(tmp_path):
 
 @pytest.mark.parametrize("folder", REAL)
 def test_summary_agrees_with_2018(folder, tmp_path):
-    done = run("clever.py", GOLDEN / folder, *EXPECTED[folder]["options"], cwd=tmp_path)
+    done = clever(GOLDEN / folder, *EXPECTED[folder]["options"], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     ours, theirs = l0(done.stdout), l0("\n".join(EXPECTED[folder]["l0"]))
     theirs = {kind: scores for kind, scores in theirs.items() if any(scores.values())}
@@ -44,7 +48,7 @@ def test_summary_agrees_with_2018(folder, tmp_path):
 
 def test_second_order_bounds_are_those_of_2018(tmp_path):
     folder = "order2/mnist_normal"
-    done = run("clever.py", GOLDEN / folder, cwd=tmp_path)
+    done = clever(GOLDEN / folder, cwd=tmp_path)
     rows = EXPECTED[folder]["rows"]
     printed = [numbers(line) for line in lines(done.stdout, "[DEBUG][L1]")]
     for ours, theirs in zip(printed, rows, strict=True):
@@ -56,23 +60,23 @@ def test_second_order_bounds_are_those_of_2018(tmp_path):
 def test_orders_are_scored_apart_or_one_is_chosen(normal, tmp_path):
     for path in (GOLDEN / "order2/mnist_normal").glob("*.mat"):
         shutil.copy(path, normal)
-    both = run("clever.py", normal, cwd=tmp_path)
+    both = clever(normal, cwd=tmp_path)
     assert [line.rpartition(", ")[2] for line in lines(both.stdout, "===")] == [
         "order 2 ===",
         "order 1 ===",
     ]
-    alone = run("clever.py", GOLDEN / NORMAL, cwd=tmp_path)
+    alone = clever(GOLDEN / NORMAL, cwd=tmp_path)
     for option, value in (("--order", 1), ("--activation", "relu")):
-        chosen = run("clever.py", normal, option, value, cwd=tmp_path)
+        chosen = clever(normal, option, value, cwd=tmp_path)
         assert l0(chosen.stdout) == l0(alone.stdout)
-    slope = run("clever.py", normal, "--order", 1, "--use_slope", cwd=tmp_path)
+    slope = clever(normal, "--order", 1, "--use_slope", cwd=tmp_path)
     assert "order2.mat" not in slope.stderr
-    tanh = run("clever.py", normal, "--activation", "tanh", cwd=tmp_path)
+    tanh = clever(normal, "--activation", "tanh", cwd=tmp_path)
     assert l0(tanh.stdout)["least"] == {"least_clever_L2": 3.9464}
 
 
 def test_second_order_fits_are_drawn(tmp_path):
-    done = run("clever.py", GOLDEN / "order2", "--plot_dir", "plots", cwd=tmp_path)
+    done = clever(GOLDEN / "order2", "--plot_dir", "plots", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == [
         "Fig_mnist-normal_least_0_7_6_Nsamp_20_L2.png",
@@ -82,7 +86,7 @@ def test_second_order_fits_are_drawn(tmp_path):
 
 def test_printed_lines(tmp_path):
     """Their form is an interface; the values are 2018's."""
-    done = run("clever.py", GOLDEN / NORMAL, cwd=tmp_path)
+    done = clever(GOLDEN / NORMAL, cwd=tmp_path)
     printed = done.stdout.splitlines()
     assert printed[0].startswith("{'data_folder':")
     assert printed[1] == "loading"
@@ -105,7 +109,7 @@ def test_printed_lines(tmp_path):
 
 def test_untargeted_takes_the_least_of_each_image(tmp_path):
     folder = GOLDEN / "untargeted/mnist_2-layer"
-    done = run("clever.py", folder, "--untargeted", cwd=tmp_path)
+    done = clever(folder, "--untargeted", cwd=tmp_path)
     debug = [numbers(line) for line in lines(done.stdout, "[DEBUG][L1]")]
     (image,) = lines(done.stdout, "[STATS][L1]")
     assert image.startswith("[STATS][L1] image =   0, n_classes =  10, clever_L1 = ")
@@ -118,21 +122,21 @@ def test_untargeted_takes_the_least_of_each_image(tmp_path):
 def test_untargeted_files_are_left_out_otherwise(normal, tmp_path):
     for path in (GOLDEN / "untargeted/mnist_2-layer").glob("*.mat"):
         shutil.copy(path, normal)
-    with_them = run("clever.py", normal, cwd=tmp_path)
+    with_them = clever(normal, cwd=tmp_path)
     assert "left out 9 files of an untargeted run: score them with --untargeted" in with_them.stdout
-    alone = run("clever.py", GOLDEN / NORMAL, cwd=tmp_path)
+    alone = clever(GOLDEN / NORMAL, cwd=tmp_path)
     assert l0(with_them.stdout) == l0(alone.stdout)
 
 
 def test_min_takes_the_least_over_images(tmp_path):
-    done = run("clever.py", GOLDEN / NORMAL, "--min", cwd=tmp_path)
+    done = clever(GOLDEN / NORMAL, "--min", cwd=tmp_path)
     rows = [row for row in EXPECTED[NORMAL]["rows"] if row["info"] == "top2"]
     least = min(row["bnd"] for row in rows if row["bnd_norm"] == "2")
     assert l0(done.stdout)["top2"]["top2_clever_L2"] == pytest.approx(least, rel=1e-3)
 
 
 def test_maxsamp_divides_by_the_largest(tmp_path):
-    done = run("clever.py", GOLDEN / NORMAL, "--method", "maxsamp", cwd=tmp_path)
+    done = clever(GOLDEN / NORMAL, "--method", "maxsamp", cwd=tmp_path)
     first = lines(done.stdout, "[DEBUG][L1]")[0]
     contents = loadmat(GOLDEN / NORMAL / "1024_50_0_7_6_least_relu_order1.mat")
     assert numbers(first)["bnd"] == pytest.approx(
@@ -142,9 +146,9 @@ def test_maxsamp_divides_by_the_largest(tmp_path):
 
 
 def test_mle_is_the_fit_without_penalty(tmp_path):
-    plain = run("clever.py", GOLDEN / NORMAL, "--method", "mle", cwd=tmp_path)
-    zero = run("clever.py", GOLDEN / NORMAL, "--shape_reg", 0, cwd=tmp_path)
-    default = run("clever.py", GOLDEN / NORMAL, cwd=tmp_path)
+    plain = clever(GOLDEN / NORMAL, "--method", "mle", cwd=tmp_path)
+    zero = clever(GOLDEN / NORMAL, "--shape_reg", 0, cwd=tmp_path)
+    default = clever(GOLDEN / NORMAL, cwd=tmp_path)
     assert l0(plain.stdout) == l0(zero.stdout)
     assert l0(plain.stdout) != l0(default.stdout)
 
@@ -154,8 +158,8 @@ def test_num_samples_uses_the_first_maxima(normal, tmp_path):
         contents = loadmat(path)
         contents.update({k: contents[k][:, :30] for k in ("G2_max", "G1_max", "Gi_max")})
         savemat(path, {k: v for k, v in contents.items() if not k.startswith("__")})
-    cut = run("clever.py", normal, cwd=tmp_path)
-    asked = run("clever.py", GOLDEN / NORMAL, "--num_samples", 30, cwd=tmp_path)
+    cut = clever(normal, cwd=tmp_path)
+    asked = clever(GOLDEN / NORMAL, "--num_samples", 30, cwd=tmp_path)
     assert l0(asked.stdout) == l0(cut.stdout)
 
 
@@ -164,14 +168,14 @@ def test_num_samples_above_what_a_file_has_skips_it(normal, tmp_path):
         GOLDEN / "l1/mnist_2-layer/1024_100_0_7_3_top2_relu_order1.mat",
         normal / "1024_50_5_7_3_top2_relu_order1.mat",
     )
-    done = run("clever.py", normal, "--num_samples", 60, cwd=tmp_path)
+    done = clever(normal, "--num_samples", 60, cwd=tmp_path)
     assert done.returncode == 0
     assert len(lines(done.stdout, "warning: skipped")) == 6
     assert len(lines(done.stdout, "[DEBUG]")) == 3
 
 
 def test_num_images_takes_the_first_files(tmp_path):
-    done = run("clever.py", GOLDEN / NORMAL, "--num_images", 2, cwd=tmp_path)
+    done = clever(GOLDEN / NORMAL, "--num_images", 2, cwd=tmp_path)
     assert [line.rpartition("/")[2] for line in lines(done.stdout, "[Filename]")] == [
         "1024_50_0_7_6_least_relu_order1.mat",
         "1024_50_0_7_8_random_relu_order1.mat",
@@ -183,13 +187,13 @@ def test_user_type_names_user_targets(normal, tmp_path):
         contents = {k: v for k, v in loadmat(path).items() if not k.startswith("__")}
         savemat(path.with_name(path.name.replace("top2", "user")), contents | {"info": "user"})
         path.unlink()
-    assert "user" in l0(run("clever.py", normal, cwd=tmp_path).stdout)
-    assert "chosen" in l0(run("clever.py", normal, "--user_type", "chosen", cwd=tmp_path).stdout)
+    assert "user" in l0(clever(normal, cwd=tmp_path).stdout)
+    assert "chosen" in l0(clever(normal, "--user_type", "chosen", cwd=tmp_path).stdout)
 
 
 def test_experiments_are_scored_apart(normal, tmp_path):
     shutil.copytree(GOLDEN / "l1/mnist_2-layer", normal / "l1")
-    done = run("clever.py", normal, "--plot_dir", "plots", "--num_images", 1, cwd=tmp_path)
+    done = clever(normal, "--plot_dir", "plots", "--num_images", 1, cwd=tmp_path)
     assert len(lines(done.stdout, "===")) == 2
     assert len(lines(done.stdout, "[STATS][L0]")) == 2
     assert {path.name for path in (tmp_path / "plots").iterdir()} == {
@@ -199,7 +203,7 @@ def test_experiments_are_scored_apart(normal, tmp_path):
 
 
 def test_plots_have_the_names_of_2018(normal, tmp_path):
-    done = run("clever.py", normal, "--plot_dir", "plots", "--num_images", 1, cwd=tmp_path)
+    done = clever(normal, "--plot_dir", "plots", "--num_images", 1, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     made = sorted(path.name for path in (tmp_path / "plots").iterdir())
     assert made == [f"Fig_mnist-normal_least_0_7_6_Nsamp_50_L{norm}.png" for norm in "12i"]
@@ -210,7 +214,7 @@ def test_plots_have_the_names_of_2018(normal, tmp_path):
 def test_experiments_of_two_folders_do_not_overwrite_each_others_plots(tmp_path):
     for save in ("one", "two"):
         shutil.copytree(GOLDEN / NORMAL, tmp_path / save / "mnist_normal")
-    done = run("clever.py", "one", "two", "--plot_dir", "p", "--num_images", 1, cwd=tmp_path)
+    done = clever("one", "two", "--plot_dir", "p", "--num_images", 1, cwd=tmp_path)
     named = {line.split()[1] for line in lines(done.stdout, "[Figname]")}
     assert len(named) == 6
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")} == named
@@ -218,7 +222,7 @@ def test_experiments_of_two_folders_do_not_overwrite_each_others_plots(tmp_path)
 
 def test_maxima_that_were_not_fitted_are_drawn_without_a_density(tmp_path):
     file = GOLDEN / NORMAL / "1024_50_0_7_6_least_relu_order1.mat"
-    done = run("clever.py", file, "--method", "maxsamp", "--plot_dir", "plots", cwd=tmp_path)
+    done = clever(file, "--method", "maxsamp", "--plot_dir", "plots", cwd=tmp_path)
     assert done.returncode == 0
     assert done.stderr == ""
     assert len(list((tmp_path / "plots").iterdir())) == 3
@@ -226,7 +230,7 @@ def test_maxima_that_were_not_fitted_are_drawn_without_a_density(tmp_path):
 
 def test_a_plot_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").touch()
-    done = run("clever.py", GOLDEN / NORMAL, "--plot_dir", "file", cwd=tmp_path)
+    done = clever(GOLDEN / NORMAL, "--plot_dir", "file", cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.splitlines() == ["clever.py: file: File exists"]
 
@@ -234,20 +238,20 @@ def test_a_plot_folder_that_cannot_be_made_is_one_line(tmp_path):
 def test_a_missing_class_is_said(tmp_path):
     folder = shutil.copytree(GOLDEN / "untargeted/mnist_2-layer", tmp_path / "mnist_2-layer")
     next(folder.glob("*_class4_*")).unlink()
-    done = run("clever.py", folder, "--untargeted", cwd=tmp_path)
+    done = clever(folder, "--untargeted", cwd=tmp_path)
     assert "warning: image 0: 1 classes have no file" in done.stdout
 
 
 def test_a_file_named_twice_counts_once(tmp_path):
-    once = run("clever.py", GOLDEN / NORMAL, cwd=tmp_path)
+    once = clever(GOLDEN / NORMAL, cwd=tmp_path)
     file = GOLDEN / NORMAL / "1024_50_0_7_6_least_relu_order1.mat"
-    twice = run("clever.py", GOLDEN / NORMAL, file, GOLDEN / NORMAL / ".", cwd=tmp_path)
+    twice = clever(GOLDEN / NORMAL, file, GOLDEN / NORMAL / ".", cwd=tmp_path)
     assert lines(twice.stdout, "[") == lines(once.stdout, "[")
 
 
 def test_a_file_that_is_being_written_is_not_read(normal, tmp_path):
     (normal / ".123.1024_50_9_7_6_least_relu_order1.mat").write_bytes(b"half")
-    assert run("clever.py", normal, cwd=tmp_path).returncode == 0
+    assert clever(normal, cwd=tmp_path).returncode == 0
 
 
 def test_maxima_that_hardly_differ_are_drawn(tmp_path):
@@ -256,14 +260,14 @@ def test_maxima_that_hardly_differ_are_drawn(tmp_path):
     nearly = 2.5 + 4.5e-16 * np.arange(3)
     contents |= dict.fromkeys(("G2_max", "G1_max", "Gi_max"), nearly)
     savemat(tmp_path / "1024_3_0_7_6_least_relu_order1.mat", contents)
-    done = run("clever.py", tmp_path, "--plot_dir", "plots", cwd=tmp_path)
+    done = clever(tmp_path, "--plot_dir", "plots", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
 
 
 def test_a_truncated_file_is_named_and_the_rest_is_scored(normal, tmp_path):
     spoiled = normal / "1024_50_0_7_6_least_relu_order1.mat"
     spoiled.write_bytes(spoiled.read_bytes()[:1500])
-    done = run("clever.py", normal, cwd=tmp_path)
+    done = clever(normal, cwd=tmp_path)
     assert done.returncode == 1
     assert f"skipped {spoiled}" in done.stderr
     assert "Traceback" not in done.stderr
@@ -273,7 +277,7 @@ def test_a_truncated_file_is_named_and_the_rest_is_scored(normal, tmp_path):
 def test_a_foreign_file_is_named(normal, tmp_path):
     savemat(normal / "results.mat", {"x": 1})
     savemat(normal / "1024_50_9_7_6_least_relu_order1.mat", {"x": 1})
-    done = run("clever.py", normal, cwd=tmp_path)
+    done = clever(normal, cwd=tmp_path)
     assert done.returncode == 1
     assert len(lines(done.stderr, "skipped")) == 2
 
@@ -286,7 +290,7 @@ def test_what_cannot_be_fitted_is_scored_by_its_maximum(tmp_path, maxima, reason
     contents = {k: v for k, v in contents.items() if not k.startswith("__")}
     contents |= dict.fromkeys(("G2_max", "G1_max", "Gi_max"), np.asarray(maxima))
     savemat(tmp_path / "1024_50_0_7_6_least_relu_order1.mat", contents)
-    done = run("clever.py", tmp_path, cwd=tmp_path)
+    done = clever(tmp_path, cwd=tmp_path)
     assert done.returncode == 0
     debug = lines(done.stdout, "[DEBUG]")[0]
     assert "ks = -1, pVal = -1, shape = -1, loc = -2, scale = -1" in debug
@@ -310,7 +314,7 @@ def test_what_cannot_be_fitted_is_scored_by_its_maximum(tmp_path, maxima, reason
 )
 def test_bad_input_gets_one_line(tmp_path, arguments, message):
     (tmp_path / "empty").mkdir()
-    done = run("clever.py", *arguments, cwd=tmp_path)
+    done = clever(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -325,7 +329,7 @@ def test_scores_without_a_gradient_are_infinite_and_left_out_of_the_average(norm
     """Of the two images' files of the kind `least` one has no gradient: the other is the mean."""
     alone, masked = sorted(normal.glob("*_least_*"))
     spoil(masked, **{key: np.zeros(50) for key in ("G1_max", "G2_max", "Gi_max")})
-    done = run("clever.py", normal, "--method", "maxsamp", cwd=tmp_path)
+    done = clever(normal, "--method", "maxsamp", cwd=tmp_path)
     assert done.returncode == 0
     assert "id = 1, true_label = 2, target_label = 5" in done.stdout
     assert "bnd_norm = 2, bnd = inf" in done.stdout
@@ -342,38 +346,28 @@ def test_scores_without_a_gradient_are_infinite_and_left_out_of_the_average(norm
 def test_scores_that_are_all_infinite_have_an_infinite_average(normal, tmp_path):
     for path in normal.glob("*_least_*"):
         spoil(path, **{key: np.zeros(50) for key in ("G1_max", "G2_max", "Gi_max")})
-    done = run("clever.py", normal, cwd=tmp_path)
+    done = clever(normal, cwd=tmp_path)
     assert "least_clever_L1 = inf, least_clever_L2 = inf, least_clever_Li = inf" in done.stdout
 
 
 def test_slopes_that_were_not_sampled_are_said(normal, tmp_path):
-    done = run("clever.py", normal, "--use_slope", cwd=tmp_path)
+    done = clever(normal, "--use_slope", cwd=tmp_path)
     assert done.returncode == 1
     assert "6 files hold no slopes: score them without --use_slope" in done.stderr
 
 
 def test_files_without_slopes_are_left_out_beside_those_that_have_them(normal, tmp_path):
     shutil.copytree(GOLDEN / "slope/mnist_2-layer", normal / "slope")
-    done = run("clever.py", normal, "--use_slope", cwd=tmp_path)
+    done = clever(normal, "--use_slope", cwd=tmp_path)
     assert done.returncode == 0
     assert "left out 6 files that hold no slopes" in done.stdout
-    alone = run("clever.py", GOLDEN / "slope/mnist_2-layer", "--use_slope", cwd=tmp_path)
+    alone = clever(GOLDEN / "slope/mnist_2-layer", "--use_slope", cwd=tmp_path)
     assert l0(done.stdout) == l0(alone.stdout)
 
 
 def test_a_reader_that_goes_away_is_no_traceback():
+    """As a process of its own, whose output is a pipe."""
     command = f"{sys.executable} clever.py tests/data/golden/l2/mnist_2-layer | head -1"
     # a shell makes the pipe
     done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)  # noqa: S602
     assert done.stderr == ""
-
-
-def test_it_starts_without_tensorflow_and_scipy_stats():
-    code = (
-        "import sys, clever; "
-        "print({'tensorflow', 'keras', 'scipy.stats', 'matplotlib'} & set(sys.modules))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "set()"

@@ -10,24 +10,19 @@ from scipy.io import loadmat
 import collect_gradients
 from lipschitz.builtin import model_file
 from lipschitz.builtin.architectures import two_layer
-from tests.helpers import lines, run
+from tests.helpers import lines, run, run_here
 
 COMMAND = "collect_gradients.py"
 
 
-@pytest.fixture
-def collect(run_here):
-    """A function that runs the command in a folder."""
-
-    def call(folder, arguments):
-        return run_here(COMMAND, *arguments.split(), cwd=folder)
-
-    return call
+def collect(folder, arguments):
+    """Run the command in a folder."""
+    return run_here(COMMAND, *arguments.split(), cwd=folder)
 
 
 @pytest.fixture(scope="module")
 def done(digits_folder):
-    """One run of two images, from the shell."""
+    """One run of two images, as a process of its own."""
     arguments = "--data digits -m 2-layer --numimg 2 -i 4 --saved out"
     return run(COMMAND, *arguments.split(), cwd=digits_folder)
 
@@ -99,12 +94,12 @@ def test_training_reached_95_percent(digits_folder):
 
 
 def test_a_trained_model_is_kept(digits_folder):
-    again = run("train_2layer.py", "--dataset", "digits", cwd=digits_folder)
+    again = run_here("train_2layer.py", "--dataset", "digits", cwd=digits_folder)
     assert again.returncode == 0
     assert again.stdout.startswith("kept models/digits_2layer.keras")
 
 
-def test_other_settings_go_to_their_own_folder(workplace, collect):
+def test_other_settings_go_to_their_own_folder(workplace):
     done = collect(
         workplace, "-d digits -m 2-layer -i 2 -N 100 -b 64 --radius 0.5 --seed 3 --target_type 1"
     )
@@ -115,22 +110,22 @@ def test_other_settings_go_to_their_own_folder(workplace, collect):
     assert path.name.startswith("100_2_0_0_")
 
 
-def test_n_below_the_batch_size_is_raised(workplace, collect):
+def test_n_below_the_batch_size_is_raised(workplace):
     done = collect(workplace, "-d digits -m 2-layer -i 1 -N 10 -b 64 --target_type 2")
     assert "-N 10 is raised to 64: batches of 64 samples" in done.stdout
     assert "drawn64/10_1_0_" in lines(done.stdout, "saved to")[0]
 
 
-def test_all_maxima_equal_in_a_tiny_ball_are_scored(workplace, collect):
+def test_all_maxima_equal_in_a_tiny_ball_are_scored(workplace):
     """So near the image its samples are all one and the same float32 point."""
     collect(workplace, "-d digits -m 2-layer -i 20 -b 32 -N 32 --radius 1e-12 --target_type 1")
-    done = run("clever.py", "lipschitz_mat", cwd=workplace)
+    done = run_here("clever.py", "lipschitz_mat", cwd=workplace)
     assert done.returncode == 0
     assert "all maxima are equal" in done.stdout
     assert "shape = -1" in done.stdout
 
 
-def test_an_untrained_network_is_an_error(tmp_path, collect):
+def test_an_untrained_network_is_an_error(tmp_path):
     model = two_layer(28, 1)
     kernel, bias = model.layers[-1].get_weights()
     bias[1] = 1e6  # everything is a 1, and the first digit is a 0
@@ -153,20 +148,20 @@ def test_an_untrained_network_is_an_error(tmp_path, collect):
         ),
         ("-d digits", 'models/digits not found: train it with "python3 train_models.py --dat'),
         ("-m 2-layer", 'models/mnist_2layer not found: train it with "python3 train_2layer.py'),
-        ("-N 0", "--Nsamps 0: give 1 or more"),
-        ("-i 0", "--Niters 0: give 1 or more"),
-        ("--numimg 0", "--numimg 0: give 1 or more"),
-        ("--radius -1", "--radius -1: give a number above 0"),
-        ("--radius nan", "--radius nan: give a number above 0"),
+        ("-N 0", "argument -N/--Nsamps: 0: give 1 or more (--help lists the options)"),
+        ("-i 0", "--Niters: 0: give 1 or more"),
+        ("--numimg 0", "--numimg: 0: give 1 or more"),
+        ("--radius -1", "--radius: -1: give a number above 0"),
+        ("--radius nan", "--radius: nan: give a number above 0"),
         ("--nthreads 100000", "--nthreads 100000: there are "),
-        ("--seed -1", "--seed -1: give 0 or more"),
-        ("--seed 99999999999999999999", "give a number below 2^63"),
-        ("--target_type -1", "--target_type -1: give a sum of 1, 2 and 4, or 16"),
+        ("--seed -1", "--seed: -1: give 0 or more"),
+        ("--seed 99999999999999999999", "give a number below 9.22337e+18"),
+        ("--target_type -1", "--target_type: -1: give 1 or more"),
         ("--target_type 8", "--target_type 8: give a sum of 1, 2 and 4, or 16"),
-        ("--order 3", "--order 3: choose from 1, 2"),
+        ("--order 3", "--order: invalid choice: 3 (choose from 1, 2)"),
         ("--order 2 --compute_slope", "slopes are of first order"),
-        ("--activation swish", "--activation swish: choose from relu, tanh, sigmoid, arctan"),
-        ("--transform blur", "--transform blur: choose from defend_reduce, defend_jpeg, defend_pn"),
+        ("--activation swish", "--activation: invalid choice: 'swish' (choose from "),
+        ("--transform blur", "--transform: invalid choice: 'blur' (choose from "),
         ("--activation tanh", 'cnn_7layer_tanh not found: train it with "python3 train_nlayer.py'),
         ("-m 3,64,tanh", "python3 train_nlayer.py --model mnist --activation tanh 64 64"),
         ("-m 3,64,best", "--activation relu 64 64 --modelfile models/mnist_3layer_relu_64_best"),
@@ -175,14 +170,14 @@ def test_an_untrained_network_is_an_error(tmp_path, collect):
         ("-d imagenet -m vgg_16", "tmp/imagenet/frozen_vgg_16.pb not found: place it there"),
     ],
 )
-def test_bad_input_gets_one_line(tmp_path, arguments, message, collect):
+def test_bad_input_gets_one_line(tmp_path, arguments, message):
     done = collect(tmp_path, arguments)
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_folder_that_cannot_be_made_is_said_before_sampling(workplace, collect):
+def test_a_folder_that_cannot_be_made_is_said_before_sampling(workplace):
     (workplace / "file").touch()
     done = collect(workplace, "-d digits -m 2-layer -i 100 -s file")
     assert done.returncode == 1
@@ -190,7 +185,7 @@ def test_a_folder_that_cannot_be_made_is_said_before_sampling(workplace, collect
     assert "[STATS]" not in done.stdout
 
 
-def test_images_and_targets_come_from_a_file(workplace, collect):
+def test_images_and_targets_come_from_a_file(workplace):
     """Rows -f 1 -n 3: the images 7 and 3, whose targets are those named."""
     (workplace / "ids.txt").write_text("id\ttarget\n5\t3\n7\t2\n3\t8\n7\t4\n")
     common = "-d digits -m 2-layer -i 1 -b 32 -N 32 --ids ids.txt -f 1 -n 3"
@@ -218,14 +213,14 @@ def test_images_and_targets_come_from_a_file(workplace, collect):
         ("0\t0", "target 0 of image 0: give a class below 10 other than its own, 0"),
     ],
 )
-def test_a_file_that_names_what_there_is_not_is_one_line(workplace, row, message, collect):
+def test_a_file_that_names_what_there_is_not_is_one_line(workplace, row, message):
     (workplace / "ids.txt").write_text(f"id\ttarget\n{row}\n")
     done = collect(workplace, "-d digits -m 2-layer --ids ids.txt")
     assert done.returncode == 2
     assert message in done.stderr.splitlines()[-1]
 
 
-def test_slopes_are_saved_and_scored(workplace, collect):
+def test_slopes_are_saved_and_scored(workplace):
     done = collect(workplace, "-d digits -m 2-layer -i 20 -b 64 -N 64 --compute_slope")
     second = lines(done.stdout, "[STATS][L2]")[0]
     names = re.findall(r"(\w+) = ", second)
@@ -234,11 +229,13 @@ def test_slopes_are_saved_and_scored(workplace, collect):
     contents = loadmat(next(workplace.rglob("slope/*_least_*")), squeeze_me=True)
     g = float(contents["g_x0"])
     assert f"bnd_L1_max = {g / contents['Li_max'].max():.5g}" in bound  # the dual norm
-    scored = run("clever.py", "lipschitz_mat", "--use_slope", "--method", "maxsamp", cwd=workplace)
+    scored = run_here(
+        "clever.py", "lipschitz_mat", "--use_slope", "--method", "maxsamp", cwd=workplace
+    )
     assert f"bnd_norm = i, bnd = {g / contents['L1_max'].max():.5g}" in scored.stdout
 
 
-def test_second_order_is_saved_and_scored(workplace, collect):
+def test_second_order_is_saved_and_scored(workplace):
     done = collect(workplace, "-d digits -m 2-layer -i 3 -b 32 -N 32 --order 2 --target_type 1")
     assert done.returncode == 0, done.stderr
     path = next(workplace.rglob("*_order2.mat"))
@@ -250,17 +247,17 @@ def test_second_order_is_saved_and_scored(workplace, collect):
     score = (-a + np.sqrt(a**2 + 2 * g * H)) / H
     assert f"[STATS][L1] bnd_H2_max = {score:.5g}" in done.stdout
     assert re.search(r"\[L2\] loop = 2, .*, H2 = -[\d.]+$", done.stdout, re.MULTILINE)
-    scored = run("clever.py", "lipschitz_mat", "--method", "maxsamp", cwd=workplace)
+    scored = run_here("clever.py", "lipschitz_mat", "--method", "maxsamp", cwd=workplace)
     assert f"top2_clever_L2 = {score:.5g}" in scored.stdout
     assert "clever_L1" not in scored.stdout
 
 
-def test_fewer_images_than_asked_are_said(workplace, collect):
+def test_fewer_images_than_asked_are_said(workplace):
     done = collect(workplace, "-d digits -m 2-layer -i 1 -f 255 -n 3 --target_type 1")
     assert "--numimg 3: there are 2 test images from 255 on" in done.stdout
 
 
-def test_an_image_beyond_the_last_is_an_error(workplace, collect):
+def test_an_image_beyond_the_last_is_an_error(workplace):
     done = collect(workplace, "-d digits -m 2-layer --firstimg 257")
     assert done.returncode == 2
     assert "there are 257 test images" in done.stderr

@@ -40,23 +40,6 @@ def test_jpeg_is_that_of_pillow_at_quality_75(channels):
     )
 
 
-def beyond(image):
-    """A transformation that leaves the box."""
-    return image * 3 - 1
-
-
-def test_samples_are_transformed_after_clipping_and_clipped_again():
-    x_0 = np.random.default_rng(0).uniform(-0.5, 0.5, (4, 4, 1)).astype(np.float32)
-    plain = np.empty((32, 16), np.float32)
-    around = Neighbourhood(x_0, ball("l2"), 1, 2)
-    draw(plain, around, Batch(0, 0, 0))
-    transformed = np.empty_like(plain)
-    draw(transformed, around._replace(transform=beyond), Batch(0, 0, 0))
-    assert np.abs(plain).max() == 0.5
-    expected = np.clip((plain + 0.5) * 3 - 1 - 0.5, -0.5, 0.5)
-    np.testing.assert_allclose(transformed, expected, atol=1e-6)
-
-
 @pytest.mark.parametrize("name", TRANSFORMATIONS)
 def test_workers_transform(name):
     x_0 = np.random.default_rng(0).uniform(-0.5, 0.5, (8, 8, 3)).astype(np.float32)

@@ -7,7 +7,7 @@ import pytest
 from scipy.io import loadmat
 from scipy.stats import ks_2samp
 
-from tests.helpers import SHARED, lines, run
+from tests.helpers import SHARED, lines, run_here
 
 KEYS = ("G2_max", "G1_max", "Gi_max")
 SLOPES = ("L2_max", "L1_max", "Li_max")
@@ -44,7 +44,7 @@ def compare(ours: Path, golden: Path, images: range, keys: tuple[str, ...] = KEY
 
 
 @pytest.fixture
-def collect(mnist_workplace, mnist_data, run_here):
+def collect(mnist_workplace, mnist_data):
     """A function that samples MNIST; what was printed."""
 
     def call(*args):
@@ -63,7 +63,7 @@ def test_the_everyday_commands_on_the_cnn(mnist_workplace, collect, iterations):
     assert chosen == lines((SHARED / "golden/logs/normal.log").read_text(), "[DATAGEN]")
     ours = mnist_workplace / "lipschitz_mat" / "mnist_normal"
     compare(ours, SHARED / "golden" / "l2" / "mnist_normal", range(2))
-    scored = run("clever.py", "lipschitz_mat/mnist_normal", cwd=mnist_workplace)
+    scored = run_here("clever.py", "lipschitz_mat/mnist_normal", cwd=mnist_workplace)
     assert scored.returncode == 0, scored.stderr
     assert [line.split()[3] for line in lines(scored.stdout, "[STATS][L0]")] == [
         "least,",

@@ -9,7 +9,7 @@ from PIL import Image
 from scipy.io import loadmat
 
 from setup_imagenet import ENTRIES
-from tests.helpers import lines, run
+from tests.helpers import lines, run_here
 from tests.tf_backend.readers.test_frozen_graph import write_graph
 
 COUNT = 6
@@ -48,7 +48,7 @@ def lay_out(folder, name):
 
 
 @pytest.mark.parametrize("name", SCALE)
-def test_images_and_targets_are_those_of_2018(tmp_path, run_here, name):
+def test_images_and_targets_are_those_of_2018(tmp_path, name):
     lay_out(tmp_path, name)
     arguments = ["-d", "imagenet", "-m", name, "-N", 2, "-b", 2, "-i", 2, "-n", 3]
     where = {"cwd": tmp_path, "CLEVER_IMAGENET": str(tmp_path / "imgs")}
@@ -76,16 +76,16 @@ def test_images_and_targets_are_those_of_2018(tmp_path, run_here, name):
     for path in (tmp_path / "lipschitz_mat" / f"imagenet_{name}").glob("*_random_*"):
         contents = loadmat(path, squeeze_me=True)
         pred, true = contents["pred"], int(contents["true_label"])
-        assert pred.argmax() == true  # counted from 0 where there is no background
+        assert pred.argmax() == true  # counted from 0 if there is no background
         assert float(contents["g_x0"]) == pytest.approx(
             float(pred[true] - pred[int(contents["target_label"])]), rel=1e-5
         )
-    scored = run("clever.py", "lipschitz_mat", cwd=tmp_path)
+    scored = run_here("clever.py", "lipschitz_mat", cwd=tmp_path)
     assert scored.returncode == 0, scored.stderr
 
 
 @pytest.mark.parametrize("content", [None, b"no image"])
-def test_a_folder_without_photographs_is_one_line(tmp_path, run_here, content):
+def test_a_folder_without_photographs_is_one_line(tmp_path, content):
     lay_out(tmp_path, "mobilenet_v1_025")
     for path in (tmp_path / "imgs").iterdir():
         path.unlink()

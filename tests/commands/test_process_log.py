@@ -9,22 +9,22 @@ import pandas as pd
 import pytest
 
 import process_log
-from lipschitz.support.text import line, read
-from tests.helpers import EXPECTED, GOLDEN, lines, run
+from lipschitz.support.text import line, read_fields
+from tests.helpers import EXPECTED, GOLDEN, lines, run, run_here
 
 NORMAL = "l2/mnist_normal"
 ARGUMENTS = "{'data_folder': ['lipschitz_mat'], 'use_slope': False, 'method': 'mle_reg'}"
 
 
 @pytest.fixture
-def process(tmp_path, run_here):
+def process(tmp_path):
     """The command in the test's folder, in this process: pandas takes a while to load."""
     return functools.partial(run_here, "process_log.py", cwd=tmp_path)
 
 
 def scored(folder, log, *options):
     """A log of clever.py on golden files."""
-    done = run("clever.py", GOLDEN / folder, *options, cwd=log.parent)
+    done = run_here("clever.py", GOLDEN / folder, *options, cwd=log.parent)
     assert done.returncode == 0, done.stderr
     log.write_text(done.stdout)
 
@@ -187,7 +187,7 @@ def test_untargeted_files_count_by_their_nearest_class(tmp_path, process):
     for norm in "12i":
         number, mean, *_ = found["mnist 2-layer", "untargeted", norm]
         assert number == 1
-        assert mean == float(read(printed)[f"untargeted_clever_L{norm}"])
+        assert mean == float(read_fields(printed)[f"untargeted_clever_L{norm}"])
 
 
 def test_second_order_logs_have_no_other_norm(tmp_path, process):
@@ -206,7 +206,7 @@ def test_maxima_without_a_fit_are_averaged_apart(tmp_path, process):
     for norm in "12i":
         number, mean, *fits = found["mnist normal method=maxsamp", "top2", norm]
         assert number == 2
-        assert mean == pytest.approx(float(read(summary)[f"top2_clever_L{norm}"]), rel=1e-4)
+        assert mean == pytest.approx(float(read_fields(summary)[f"top2_clever_L{norm}"]), rel=1e-4)
         assert fits == [None] * 3
     assert rows(done, "p-values")[0].startswith("mnist normal method=maxsamp & - & -")
 
@@ -307,4 +307,5 @@ def test_it_starts_without_tensorflow(tmp_path):
     assert done.returncode == 0
     assert len(summaries(done)) == 3
     assert "import 'pandas'" in done.stderr
-    assert "import 'tensorflow'" not in done.stderr
+    for needless in ("tensorflow", "catalogue", "setup_mnist", "h5py", "PIL"):
+        assert f"import '{needless}'" not in done.stderr

@@ -11,7 +11,7 @@ import pytest
 import setup_cifar
 from lipschitz.support.errors import InputError
 from setup_cifar import BATCHES, FOLDER
-from tests.helpers import SHARED, run
+from tests.helpers import SHARED, run, run_here
 
 COUNT = 4  # images of a batch
 RNG = np.random.default_rng(0)
@@ -154,6 +154,6 @@ def real_batches(tmp_path_factory):
 
 @pytest.mark.slow
 def test_real_images_load(real_batches):
-    done = run("setup_cifar.py", cwd=real_batches)
+    done = run_here("setup_cifar.py", cwd=real_batches)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [f"{FOLDER}/{batch}: 10000 images" for batch in BATCHES]

@@ -3,6 +3,7 @@
 import numpy as np
 
 import setup_digits
+from tests.helpers import ROOT, run_here
 
 DATA = setup_digits.load()
 
@@ -38,3 +39,12 @@ def test_enlarging_keeps_the_picture():
     patches = large.reshape(4, 7, 4, 7).mean(axis=(1, 3))
     np.testing.assert_allclose(patches, small.reshape(4, 2, 4, 2).mean(axis=(1, 3)), atol=0.12)
     assert abs(large.mean() - small.mean()) < 0.02
+
+
+def test_the_command_prints_how_many_there_are(tmp_path):
+    done = run_here("setup_digits.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (
+        f"{ROOT}/uci_digits/digits.npz: 1283 training, 257 validation and 257 test images\n"
+    )
+    assert list(tmp_path.iterdir()) == []

@@ -20,7 +20,7 @@ import setup_imagenet
 from lipschitz.support.errors import InputError
 from lipschitz.tf_backend.runtime import tf
 from setup_imagenet import ENTRIES, AddModel
-from tests.helpers import ROOT, SHARED, peak_memory, run
+from tests.helpers import ROOT, SHARED, peak_memory, run_here
 from tests.tf_backend.readers.test_frozen_graph import write_graph
 
 WEIGHTS = {
@@ -205,17 +205,54 @@ def test_the_command_prints_the_most_probable_classes(name, here, command, capsy
 
 def test_the_command_refuses_what_it_cannot_use(here, command):
     Image.new("RGB", (40, 35)).save(here / "image.png")
+    (here / "labels.txt").write_text("0:background\n")
     place("vgg_16")
     for args, said in (
-        (("--image_file", "image.png", "--num_top_predictions", 0), "give 1 or more"),
+        (("--image_file", "image.png", "--num_top_predictions", 0), "predictions: 0: give 1 or"),
         (("--image_file", "image.png", "--model_name", "keras:MobilNet"), "keras:MobileNet"),
-        (("--image_file", "absent.png", "--model_name", "vgg_16"), "absent.png"),
+        (("--image_file", "absent.png", "--model_name", "vgg_16"), "^--image_file absent.png: no"),
+        (("--image_file", "labels.txt", "--model_name", "vgg_16"), "^--image_file labels.txt: not"),
     ):
         with pytest.raises(InputError, match=said):
             command(*args)
-    done = run("setup_imagenet.py", "--image_file", "image.png", cwd=here)
+    done = run_here("setup_imagenet.py", "--image_file", "image.png", cwd=here)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "tmp/imagenet/frozen_resnet_v2_101.pb not found" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--weights", "w.h5"), "^--weights is for classifying an image: give --image_file as"),
+        (
+            ("--weights", "w.h5", "--image_file", "image.png"),
+            "^--weights is for keras:NAME: resnet_v2_101 has its own",
+        ),
+        (("--sha256", "0" * 64, "--image_file", "image.png"), "^--sha256 is for the download"),
+    ],
+)
+def test_options_without_effect_are_refused(here, command, args, said):
+    Image.new("RGB", (40, 35)).save(here / "image.png")
+    with pytest.raises(InputError, match=said):
+        command(*args)
+    assert not setup_imagenet.MODELS.exists()
+
+
+def test_errors_of_weights_name_the_option(monkeypatch, here):
+    (here / "text.h5").write_text("no weights")
+    for file in ("text.h5", "absent.h5"):
+        with pytest.raises(InputError, match=f"^--weights {file}(:| does not fit keras:MobileNet)"):
+            setup_imagenet.network("keras:MobileNet", file)
+    with pytest.raises(InputError, match=r"^keras\.applications has no classifier 'MobilNet'"):
+        setup_imagenet.network("keras:MobilNet", "text.h5")
+
+    def refused(*args, **kwargs):
+        raise OSError("no route")
+
+    monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", refused)
+    monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: str(here))
+    with pytest.raises(InputError, match=r"could not be downloaded.* a file with --weights FILE$"):
+        setup_imagenet.network("keras:MobileNet")
 
 
 def test_importing_it_imports_no_tensorflow():
@@ -359,7 +396,7 @@ def test_an_archive_that_unpacks_to_an_absurd_size_is_refused(archive, command):
 
 def test_only_addresses_of_the_network_are_downloaded(archive, command, here):
     setup_imagenet.ENTRIES["vgg_16"] = replace(ENTRIES["vgg_16"], url=archive.as_uri())
-    with pytest.raises(InputError, match="no address of https or http"):
+    with pytest.raises(InputError, match="not an address of https or http"):
         command()
 
 

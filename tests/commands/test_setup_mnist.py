@@ -11,7 +11,7 @@ import pytest
 import setup_mnist
 from lipschitz.support.errors import InputError
 from setup_mnist import IdxFile
-from tests.helpers import run
+from tests.helpers import run_here
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 4, 4), dtype=np.uint8)
 CONTENT = bytes([0, 0, 8, 3, 0, 0, 0, 5, 0, 0, 0, 4, 0, 0, 0, 4]) + PIXELS.tobytes()
@@ -100,11 +100,11 @@ def test_the_published_files_are_mnist(mnist_data, monkeypatch, capsys):
 
 def test_the_command_checks_all_four(tmp_path, mnist_data):
     shutil.copytree(mnist_data, tmp_path / "data")
-    done = run("setup_mnist.py", cwd=tmp_path)
+    done = run_here("setup_mnist.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 4
     (tmp_path / "data" / "t10k-labels-idx1-ubyte.gz").write_bytes(b"x")
-    spoiled = run("setup_mnist.py", cwd=tmp_path)
+    spoiled = run_here("setup_mnist.py", cwd=tmp_path)
     assert spoiled.returncode == 2
     assert "t10k-labels-idx1-ubyte.gz" in spoiled.stderr
 

@@ -1,50 +1,44 @@
 """What train_nlayer.py trains, the sampler finds without moving a file."""
 
-import sys
-
 import pytest
 
-import collect_gradients
-import train_nlayer
-from lipschitz.support.errors import InputError
-from tests.helpers import lines, run
-
-
-@pytest.fixture
-def command(tmp_path, monkeypatch, capsys):
-    """Run a command in an empty folder; what it prints."""
-    monkeypatch.chdir(tmp_path)
-
-    def run_here(module, arguments):
-        monkeypatch.setattr(sys, "argv", [f"{module.__name__}.py", *arguments.split()])
-        module.main()
-        return capsys.readouterr().out
-
-    return run_here
-
+from tests.helpers import lines, run_here
 
 COLLECT = "-d digits -i 1 -b 32 -N 32 --numimg 5"
 
 
-def test_an_mlp_is_found_by_its_numbers(command):
+def command(script, arguments, cwd):
+    """What a command prints, which succeeds."""
+    done = run_here(script, *arguments.split(), cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_an_mlp_is_found_by_its_numbers(tmp_path):
     train = "--model digits --activation arctan --optimizer adam --epochs 15 48 48"
-    printed = command(train_nlayer, train)
+    printed = command("train_nlayer.py", train, tmp_path)
     assert "saved models/digits_mlp_3layer_arctan_48.keras: 9" in printed  # 90 % and more
-    printed = command(collect_gradients, f"{COLLECT} -m 3,48,arctan --order 2 --target_type 1")
+    collect = f"{COLLECT} -m 3,48,arctan --order 2 --target_type 1"
+    printed = command("collect_gradients.py", collect, tmp_path)
     assert len(lines(printed, "[STATS][L1] bnd_H2_max = ")) >= 4
-    with pytest.raises(InputError, match=r"digits_mlp_3layer_arctan_48.keras exists: --overwrite"):
-        command(train_nlayer, train)
+    again = run_here("train_nlayer.py", *train.split(), cwd=tmp_path)
+    assert again.returncode == 2
+    assert "digits_mlp_3layer_arctan_48.keras exists: --overwrite replaces it" in again.stderr
 
 
-def test_a_cnn_is_found_by_its_activation(command, tmp_path):
-    command(train_nlayer, "--model digits --modeltype cnn --activation tanh --epochs 1 --lr 0.05")
+def test_a_cnn_is_found_by_its_activation(tmp_path):
+    train = "--model digits --modeltype cnn --activation tanh --epochs 1 --lr 0.05"
+    command("train_nlayer.py", train, tmp_path)
     assert (tmp_path / "models" / "digits_cnn_7layer_tanh.keras").exists()
-    printed = command(collect_gradients, f"{COLLECT} --activation tanh")
+    printed = command("collect_gradients.py", f"{COLLECT} --activation tanh", tmp_path)
     assert "_tanh_order1.mat" in lines(printed, "saved to")[0]
 
 
-def test_modelfile_replaces_the_whole_path(command, tmp_path):
-    command(train_nlayer, "--model digits --modelfile mine/net --epochs 1 4")
+def test_modelfile_replaces_the_whole_path(tmp_path):
+    """With the sizes between options, and the usual rate asked for by its number of 2018."""
+    command(
+        "train_nlayer.py", "--model digits --modelfile mine/net 4 --epochs 1 --lr -1 3", tmp_path
+    )
     assert [path.name for path in tmp_path.rglob("*.keras")] == ["net.keras"]
     assert (tmp_path / "mine" / "net.keras").exists()
 
@@ -52,17 +46,20 @@ def test_modelfile_replaces_the_whole_path(command, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("--model digits", "an MLP needs the sizes of its hidden layers"),
-        ("--model digits 0", "an MLP needs the sizes of its hidden layers, 1 or more"),
+        ("--model digits", "an MLP needs the sizes of its hidden layers, 1 or more each: 256 256"),
+        ("--model digits 0", "argument layer_sizes: 0: give 1 or more"),
+        ("--model digits 20 --wd 0 wide", "argument layer_sizes: wide: give a whole number"),
         ("--model digits --modeltype cnn 20", "layer sizes [20] are for --modeltype mlp"),
-        ("--model digits --lr 0 20", "--lr 0, --wd -1: give numbers above 0"),
-        ("--model digits --lr inf 20", "--lr inf, --wd -1: give numbers above 0"),
+        ("--model digits --lr 0 20", "argument --lr: 0: give a number above 0"),
+        ("--model digits --lr inf 20", "argument --lr: inf: give a number below inf"),
+        ("--model digits --wd -0.1 20", "argument --wd: -0.1: give 0 or more"),
         ("--model digits --modelfile . 20", ". is a folder: name a file"),
-        ("--model digits 20 --epochs 0 20", "--epochs 0: train for 1 epoch or more"),
+        ("--model digits 20 --epochs 0 20", "argument --epochs: 0: give 1 or more"),
     ],
 )
 def test_bad_input_gets_one_line(tmp_path, arguments, message):
-    done = run("train_nlayer.py", *arguments.split(), cwd=tmp_path)
+    done = run_here("train_nlayer.py", *arguments.split(), cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""collect_gradients.py, whose checkpoints are written ten times a second."""
+"""collect_gradients.py with a checkpoint after every iteration."""
 
 from lipschitz.support import command
 
@@ -9,6 +9,6 @@ from pathlib import Path  # noqa: E402
 
 from lipschitz.results import checkpoint  # noqa: E402
 
-checkpoint.INTERVAL = 0.1
-command = Path(__file__).resolve().parent.parent.parent / "collect_gradients.py"
-runpy.run_path(str(command), run_name="__main__")
+checkpoint.INTERVAL = 0
+collect = Path(__file__).resolve().parent.parent.parent / "collect_gradients.py"
+runpy.run_path(str(collect), run_name="__main__")

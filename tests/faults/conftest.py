@@ -6,21 +6,20 @@ import time
 
 import pytest
 
-from tests.faults.runs import FILES, Run
+from tests.faults.runs import FILES, WITHOUT_FRAMEWORK, Run
 
 
 @pytest.fixture(scope="session")
 def reference(digits_folder, tmp_path_factory):
-    """An undisturbed run, and its seconds of starting up and of sampling."""
+    """An undisturbed run, and its seconds of starting up."""
     folder = tmp_path_factory.mktemp("reference")
     shutil.copytree(digits_folder / "models", folder / "models")
     run = Run(folder)
     began = time.monotonic()
     process = run.start()
     run.wait_for(".*.checkpoint", process)
-    sampling = time.monotonic()
+    run.start_up = time.monotonic() - began
     run.ended(process, (0,))
-    run.start_up, run.sampling = sampling - began, time.monotonic() - sampling
     assert len(list(folder.rglob("*.mat"))) == FILES
     return run
 
@@ -30,6 +29,27 @@ def disturbed(workplace, ctrl_c):
     """A run to be disturbed; whatever a test leaves running is ended."""
     run = Run(workplace)
     yield run
+    end_all(run)
+
+
+@pytest.fixture(scope="session")
+def light_reference(tmp_path_factory):
+    """An undisturbed run without TensorFlow."""
+    run = Run(tmp_path_factory.mktemp("reference"), WITHOUT_FRAMEWORK)
+    run.finish()
+    assert len(list(run.folder.rglob("*.mat"))) == FILES
+    return run
+
+
+@pytest.fixture
+def light(tmp_path, ctrl_c):
+    """A run without TensorFlow to be disturbed: what it meets comes before and after the network."""
+    run = Run(tmp_path, WITHOUT_FRAMEWORK)
+    yield run
+    end_all(run)
+
+
+def end_all(run):
     for process in run.running:
         if process.poll() is None:
             process.kill()
@@ -38,7 +58,7 @@ def disturbed(workplace, ctrl_c):
 
 @pytest.fixture
 def mounted(tmp_path):
-    """A function that puts a file system in memory of a size on a folder, where that is allowed."""
+    """A function that puts a file system in memory of a size on a folder, if that is allowed."""
     folders = []
 
     def mount(folder, size):

@@ -38,7 +38,6 @@ LONG = "-N 1024 -i 500 -n 257 --nthreads 1 -s long"
 TO_MAIN = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 TO_WORKER = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 MOST_FAULTS = 4  # before a run is let finish
-LONGEST = 30  # seconds, on a machine that does much else, until a run that is asked to end has
 EVERY = 5  # seconds between two looks at the long run
 
 
@@ -127,7 +126,7 @@ def disturb(
         injected[f"{number.name} to the {kind}"] += 1
         (os.kill if kind == "main" else os.killpg)(process.pid, number)
         # 0: it was done; -number: Python itself was starting or ending
-        run.ended(process, (-number, 128 + number, 0), LONGEST)
+        run.ended(process, (-number, 128 + number, 0))
     run.finish(arguments)
     run.check_same(reference, reference.files)
 

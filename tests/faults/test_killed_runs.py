@@ -1,4 +1,4 @@
-"""Runs that are killed at random moments leave nothing behind, and the next goes on from there."""
+"""Runs that are killed at random moments leave nothing behind, and the next resumes from there."""
 
 import os
 import random
@@ -7,51 +7,56 @@ import time
 
 import pytest
 
+from tests.faults.runs import TARGETS
+
 MANY = [pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 8)]
-SIGNALS = [
-    signal.SIGKILL,
-    signal.SIGTERM,
-    signal.SIGINT,
-    pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
-]
-LONGEST = 3  # seconds until a run that is asked to end has ended
+EACH = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 
 
-def moments(disturbed, reference, seed):
-    """Start runs, and yield each at a random moment: one that starts up, two that sample."""
-    rng = random.Random(seed)
-    process = disturbed.start()
-    disturbed.answers(process, signal.SIGTERM)  # before, Python itself does
-    time.sleep(rng.uniform(0, reference.start_up))
-    yield process
-    for _ in range(2):
-        began = time.time()
+def moments(disturbed, reference, rng, starting, sampling):
+    """Start runs, and yield each at a random moment: some that start up, then some that sample."""
+    for _ in range(starting):
         process = disturbed.start()
-        disturbed.wait_for(".*.checkpoint", process, since=began)
-        time.sleep(rng.uniform(0, 0.3) * reference.sampling)
+        disturbed.answers(process, signal.SIGTERM)  # before, Python itself does
+        time.sleep(rng.uniform(0, reference.start_up))
+        yield process
+    for _ in range(sampling):
+        process = disturbed.start()
+        disturbed.wait_for_iterations(process, rng.randint(1, 30))
+        time.sleep(rng.uniform(0, 0.05))
         yield process
 
 
-@pytest.mark.parametrize("seed", [0, *MANY])
-@pytest.mark.parametrize("number", SIGNALS)
-def test_a_run_that_is_ended_is_gone_on_from(disturbed, reference, number, seed):
-    for process in moments(disturbed, reference, f"{number} {seed}"):
+def end_and_resume(disturbed, reference, rng, starting, sampling):
+    """End runs by these signals: one that is asked to end saves at most one more iteration."""
+    each = moments(disturbed, reference, rng, len(starting), len(sampling))
+    for process, number in zip(each, starting + sampling, strict=True):
         assert process.poll() is None, process.communicate()
-        process.send_signal(number)
-        sent = time.monotonic()
-        if number == signal.SIGKILL:
-            disturbed.ended(process, (-number,))
-        else:
-            disturbed.ended(process, (128 + number,))
-            assert time.monotonic() - sent < LONGEST
+        saved = disturbed.send(process, number)
+        code = -number if number == signal.SIGKILL else 128 + number
+        disturbed.ended(process, (code,))
+        assert saved <= disturbed.saved() <= saved + TARGETS
     disturbed.finish()
     disturbed.check_same(reference)
 
 
+def test_a_run_that_is_ended_by_one_signal_and_another_is_resumed(disturbed, reference):
+    sampling = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
+    end_and_resume(disturbed, reference, random.Random(0), [signal.SIGTERM], sampling)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("number", EACH)
+def test_a_run_that_is_ended_again_and_again_is_resumed(disturbed, reference, number, seed):
+    rng = random.Random(f"{number} {seed}")
+    end_and_resume(disturbed, reference, rng, [number], [number, number])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(7))
-def test_a_process_group_that_is_killed_is_gone_on_from(disturbed, reference, seed):
-    for process in moments(disturbed, reference, seed):
+def test_a_process_group_that_is_killed_is_resumed(disturbed, reference, seed):
+    for process in moments(disturbed, reference, random.Random(seed), 1, 2):
         assert process.poll() is None
         os.killpg(process.pid, signal.SIGKILL)
         disturbed.ended(process, (-signal.SIGKILL,))

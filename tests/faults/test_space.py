@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -9,24 +10,26 @@ import pytest
 from tests.faults.runs import FILES, ONE_IMAGE
 
 
-def test_a_disk_that_fills_up_ends_the_run_and_keeps_what_is_saved(disturbed, reference, mounted):
-    mounted(disturbed.folder / "lipschitz_mat", "1m")
-    process = disturbed.start()
-    first = disturbed.wait_for("*.mat", process)
+def test_a_disk_that_fills_up_ends_the_run_and_keeps_what_is_saved(light, light_reference, mounted):
+    mounted(light.folder / "lipschitz_mat", "1m")
+    process = light.start()
+    first = light.wait_for("*.mat", process)
+    process.send_signal(signal.SIGSTOP)  # it must not save the rest meanwhile
     ballast = first.parent / "ballast"
     with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(bytes(1000))
-    said = disturbed.ended(process, (1,))
+    process.send_signal(signal.SIGCONT)
+    said = light.ended(process, (1,))
     assert "order1.mat: No space left on device" in said
-    saved = list(disturbed.folder.rglob("*.mat"))
+    saved = list(light.folder.rglob("*.mat"))
     assert 0 < len(saved) < FILES
-    said = disturbed.ended(disturbed.start(), (1,))
+    said = light.ended(light.start(), (1,))
     assert "cannot be written to: No space left on device" in said
     assert "[STATS]" not in said
     ballast.unlink()
-    assert disturbed.finish().count("kept lipschitz_mat/") == len(saved)
-    disturbed.check_same(reference)
+    assert light.finish().count("kept lipschitz_mat/") == len(saved)
+    light.check_same(light_reference)
 
 
 def small_shared_memory(size):
@@ -38,15 +41,15 @@ def small_shared_memory(size):
     return before
 
 
-def test_a_ring_is_made_smaller_to_fit_shared_memory(disturbed, reference):
+def test_a_ring_is_made_smaller_to_fit_shared_memory(light, light_reference):
     """A batch of 1,024 images of 784 numbers takes 3.2 MB, and two workers want four."""
-    said = disturbed.finish(ONE_IMAGE, before=small_shared_memory("7m"))
+    said = light.finish(ONE_IMAGE, before=small_shared_memory("7m"))
     assert "has 7.3 MB of 12.8 MB: room for 2 batches in place of 4" in said
-    disturbed.check_same(reference, files=3)
+    light.check_same(light_reference, files=3)
 
 
-def test_shared_memory_without_room_for_a_batch_is_said_before_sampling(disturbed):
-    process = disturbed.start(before=small_shared_memory("3m"))
-    said = disturbed.ended(process, (1,))
+def test_shared_memory_without_room_for_a_batch_is_said_before_sampling(light):
+    process = light.start(before=small_shared_memory("3m"))
+    said = light.ended(process, (1,))
     assert "has no room for a batch: it has 3.1 MB, 3.2 MB are needed and 12.8 MB wanted" in said
     assert "[DATAGEN]" not in said

@@ -23,7 +23,7 @@ cases = settings(
 
 
 def loaded(reader, *args, refusal=InputError):
-    """What the reader gives, or None where it refuses, which it does in one line."""
+    """What the reader gives, or None if it refuses, which it does in one line."""
     try:
         return reader(*args)
     except refusal as error:

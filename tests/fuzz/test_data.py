@@ -16,7 +16,8 @@ import process_log
 import setup_cifar
 import setup_imagenet
 import setup_mnist
-from lipschitz.data import ids_file, photographs
+from lipschitz.data import photographs
+from lipschitz.data.targets import read_ids
 from lipschitz.support.download import DownloadError
 from setup_mnist import IdxFile
 from tests.fuzz.cases import cases, edited, loaded, spoiled
@@ -93,7 +94,8 @@ IDS = [b"id\ttarget\tnote\n5\t3\ta\n7\t1\tb\n5\t4\tc\n", b"id\r\n5\r\n\r\n7\r\n"
 @given(content=spoiled(IDS), with_targets=st.booleans())
 def test_ids(folder, content, with_targets):
     (folder / "ids.txt").write_bytes(content)
-    for named in loaded(ids_file.read, folder / "ids.txt", 0, 9, with_targets) or ():
+    found = loaded(read_ids, folder / "ids.txt", 0, 9, with_targets)
+    for named in found.images if found else ():
         assert 0 <= named.image_id < 10**9
         assert all(0 <= target < 10**9 for target in named.targets)
 

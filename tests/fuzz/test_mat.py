@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.io import loadmat, savemat
 
+from lipschitz.file_name import FILE_NAME, FileName
 from lipschitz.results import matfile
 from tests.fuzz.cases import cases, loaded, spoiled
 from tests.helpers import GOLDEN
@@ -88,10 +89,10 @@ def test_odd_values_under_the_right_keys(folder, path, odd, compressed):
 
 
 @cases
-@given(st.one_of(st.text(), st.from_regex(matfile.NAME), st.from_regex(r"\A[\d_]+_order\d")))
+@given(st.one_of(st.text(), st.from_regex(FILE_NAME), st.from_regex(r"\A[\d_]+_order\d")))
 def test_names(name):
     try:
-        found = matfile.Name.parse(name)
-    except matfile.FormatError:
+        found = FileName.parse(name)
+    except ValueError:
         return
-    assert matfile.Name.parse(str(found)) == found
+    assert FileName.parse(str(found)) == found

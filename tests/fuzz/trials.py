@@ -1,4 +1,4 @@
-"""The trial of `lipschitz.hdf5` on many files: one process that forks for each of them.
+"""The trial of `readers.hdf5_probe` on many files: one process that forks for each of them.
 
 A start of Python a case would take a minute; and what hangs is given up sooner.
 """
@@ -13,7 +13,7 @@ from lipschitz.tf_backend.readers import hdf5
 PROGRAM = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[1])
-import hdf5_trial
+import hdf5_probe
 for path in sys.stdin:
     child = os.fork()
     if not child:

@@ -1,4 +1,4 @@
-"""What is kept of an image that is being sampled, and what is not gone on from."""
+"""The iterations of an image that is being sampled are kept, and resumed from if they can be."""
 
 import contextlib
 import errno
@@ -10,14 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lipschitz.results import checkpoint
-from lipschitz.results.checkpoint import (
-    Checkpoint,
-    Iteration,
-    Unusable,
-    checkpoint_path,
-    read,
-    write,
-)
+from lipschitz.results.checkpoint import Checkpoint, Unusable, checkpoint_path, read, write
+from lipschitz.results.estimate import Iteration
 from lipschitz.support.errors import ImageError, InputError, Interrupted
 
 SETTINGS = {"seed": 1215, "network": "0123456789abcdef", "radius": 0.1, "logit": 16.25}
@@ -134,18 +128,18 @@ def some(iterations):
 def kept(files, iterations):
     """The checkpoint of these files after so many iterations."""
     checkpoint = Checkpoint(files, SETTINGS, needed=10)
-    checkpoint.done += some(iterations)
+    checkpoint.iterations += some(iterations)
     return checkpoint
 
 
 def restored(files):
-    """What a run begins with that goes on."""
+    """The iterations that a run begins with."""
     checkpoint = Checkpoint(files, SETTINGS, needed=10)
     checkpoint.restore(columns=4)
-    return checkpoint.done
+    return checkpoint.iterations
 
 
-def test_targets_go_on_from_what_all_of_them_have(tmp_path):
+def test_targets_are_resumed_from_what_all_of_them_have(tmp_path):
     first, second = files = [tmp_path / "first.mat", tmp_path / "second.mat"]
     kept(files, 5).write()
     kept([first], 8).write()
@@ -160,15 +154,16 @@ def test_targets_go_on_from_what_all_of_them_have(tmp_path):
 
 def test_it_is_written_when_the_time_has_come_and_removed_with_each_file(tmp_path, monkeypatch):
     first, second = files = [tmp_path / "first.mat", tmp_path / "second.mat"]
-    checkpoint = kept(files, 2)
-    checkpoint.keep()
+    one, two, three = some(3)
+    checkpoint = Checkpoint(files, SETTINGS, needed=10)
+    checkpoint.add(one)
     assert not list(tmp_path.iterdir())
     monkeypatch.setattr("lipschitz.results.checkpoint.INTERVAL", 0)
-    checkpoint.keep()
+    checkpoint.add(two)
     assert set(tmp_path.iterdir()) == {checkpoint_path(first), checkpoint_path(second)}
+    assert len(restored(files)) == 2
     checkpoint.remove(0)
-    checkpoint.done += some(1)
-    checkpoint.write()  # as when a signal comes between the two files
+    checkpoint.add(three)  # as when a signal comes between the two files
     assert list(tmp_path.iterdir()) == [checkpoint_path(second)]
 
 
@@ -182,7 +177,7 @@ def test_an_end_in_the_middle_leaves_what_is_done(tmp_path, capsys, error, left)
     with contextlib.suppress(BaseException), kept([file], 3):
         raise error
     assert checkpoint_path(file).exists() == left
-    said = "3 of 10 iterations are kept: the same command goes on\n"
+    said = "3 of 10 iterations are saved: rerun the same command to resume\n"
     assert capsys.readouterr().err == (said if left else "")
 
 
@@ -196,7 +191,7 @@ def test_a_checkpoint_that_cannot_be_written_is_said_once_and_ends_no_run(
     full_disk = kept([tmp_path / "file.mat"], 1)
     full_disk.write()
     full_disk.write()
-    said = ".file.mat.checkpoint: No space left on device: the run goes on without it\n"
+    said = ".file.mat.checkpoint: No space left on device: the run continues without it\n"
     assert capsys.readouterr().err == said
 
 

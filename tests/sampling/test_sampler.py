@@ -1,10 +1,7 @@
-"""The sampler: determinism, what its workers leave behind, and what it says when they fail."""
+"""The sampler, and the class for notebooks: maxima, samples left out, what is refused."""
 
-import contextlib
-import os
-import signal
+import itertools
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,23 +10,105 @@ from scipy.io import loadmat
 import setup_digits
 from estimate_gradient_norm import EstimateLipschitz
 from lipschitz.builtin.activations import ACTIVATIONS
-from lipschitz.builtin.architectures import seven_layer, two_layer
+from lipschitz.builtin.architectures import mlp, seven_layer, two_layer
 from lipschitz.maths.ball import ball
+from lipschitz.network import margin_weights
 from lipschitz.sampling.pool import Workers
+from lipschitz.sampling.sampler import Sampler, estimates, require_measurable
 from lipschitz.sampling.worker import Batch, Neighbourhood, draw
-from lipschitz.support import machine
-from lipschitz.support.errors import ImageError, RunError
-from lipschitz.tf_backend.network import Network, keras_network
+from lipschitz.settings import Settings
+from lipschitz.support.errors import ImageError, InputError
+from lipschitz.tf_backend.network import TensorFlowNetwork, keras_network
 from lipschitz.tf_backend.runtime import tf
+from tests.helpers import run_here
+from tests.sampling.numpy_network import NumPyNetwork
 
 KEYS = ("G2_max", "G1_max", "Gi_max", "pred", "g_x0")
+ZERO = np.zeros(6, np.float32)
+SETTINGS = Settings(Nsamps=64, Niters=3, batch_size=32)
 
 
-def in_shared_memory():
-    return set(os.listdir("/dev/shm"))
+def samples(x_0, iteration, count=64, image=0, seed=1215):
+    """The samples of an iteration, drawn in this process."""
+    out = np.empty((count, x_0.size), np.float32)
+    draw(out, Neighbourhood(x_0, ball("l2"), seed, image), Batch(0, iteration, 0))
+    return out.reshape(-1, *x_0.shape)
 
 
-def test_runs_are_the_same_to_the_bit_for_1_2_and_4_workers(workplace, run_here, monkeypatch):
+def sampled(sampler, settings, targets, image_id=0):
+    """Estimates around the zero image."""
+    image = sampler.at_image(settings, ZERO, 0, targets, image_id)
+    return estimates(settings, image, list(sampler.iterations(settings, image)))
+
+
+def test_the_maxima_are_those_of_a_networks_formulas():
+    """Of a network without a framework; two batches an iteration."""
+    network, weights = NumPyNetwork(), margin_weights(3, 0, [2, 1])
+    with Sampler(network, 32, nthreads=2) as sampler:
+        found = sampled(sampler, SETTINGS, [2, 1], image_id=4)
+    for estimate, row in zip(found, weights, strict=True):
+        assert estimate.g_x0 == 5
+        for number in range(3):
+            gradients = network.gradients(samples(ZERO, number, image=4), row)
+            for key, p in (("G2_max", 2), ("G1_max", 1), ("Gi_max", np.inf)):
+                expected = np.linalg.norm(gradients, p, axis=1).max()
+                assert getattr(estimate, key)[number] == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_curvature_is_that_of_a_networks_formulas():
+    network, (weights,) = NumPyNetwork(), margin_weights(3, 0, [2])
+    with Sampler(network, 32, nthreads=1) as sampler:
+        (estimate,) = sampled(sampler, replace(SETTINGS, order=2), [2])
+    at_image = network.gradients(ZERO, weights)
+    assert estimate.g_x0_grad_2_norm == pytest.approx(np.linalg.norm(at_image), rel=1e-6)
+    for number in range(3):
+        smallest = network.hessian_diagonals(samples(ZERO, number), weights).min(axis=1)
+        expected = smallest[np.abs(smallest).argmax()]
+        assert estimate.H2_max[number] == pytest.approx(expected, rel=1e-3)
+
+
+def test_iterations_that_are_done_are_not_drawn_again():
+    with Sampler(NumPyNetwork(), 32, nthreads=1) as sampler:
+        image = sampler.at_image(SETTINGS, ZERO, 0, [2])
+        whole = list(sampler.iterations(SETTINGS, image))
+        rest = list(sampler.iterations(SETTINGS, image, done=whole[:1]))
+    np.testing.assert_array_equal([each.found for each in rest], [x.found for x in whole[1:]])
+    assert rest[0].ended > whole[0].ended  # the times continue, too
+
+
+def test_iterations_that_are_left_can_be_followed_by_another_image():
+    long = replace(SETTINGS, Niters=50)
+    with Sampler(NumPyNetwork(), 32, nthreads=2) as sampler:
+        next(sampler.iterations(long, sampler.at_image(long, ZERO, 0, [2], image_id=3)))
+        (after,) = sampled(sampler, SETTINGS, [2], image_id=4)
+    with Sampler(NumPyNetwork(), 32, nthreads=2) as sampler:
+        (alone,) = sampled(sampler, SETTINGS, [2], image_id=4)
+    np.testing.assert_array_equal(after.G2_max, alone.G2_max)
+
+
+def test_batches_of_another_size_are_refused():
+    with (
+        Sampler(NumPyNetwork(), 64, nthreads=1) as sampler,
+        pytest.raises(ValueError, match="the workers draw 64 samples at a time"),
+    ):
+        sampled(sampler, SETTINGS, [2])
+
+
+@pytest.mark.parametrize(
+    ("activation", "settings", "said"),
+    [
+        ("relu", Settings(order=2), r"piecewise linear.*that work: tanh, sigmoid"),
+        ("tanh", Settings(compute_slope=True, batch_size=33), "give an even batch size"),
+    ],
+)
+def test_what_a_network_or_batch_cannot_give_is_refused(activation, settings, said):
+    network = keras_network(mlp(4, 1, [3], ACTIVATIONS[activation]))
+    with pytest.raises(InputError, match=said):
+        require_measurable(network, settings)
+    require_measurable(network, Settings())
+
+
+def test_runs_are_the_same_to_the_bit_for_1_2_and_4_workers(workplace, monkeypatch):
     drawn_by = []
     close = Workers.close
 
@@ -46,147 +125,11 @@ def test_runs_are_the_same_to_the_bit_for_1_2_and_4_workers(workplace, run_here,
     files = sorted(path.name for path in (workplace / "w1/digits_2-layer").iterdir())
     assert len(files) == 3
     for file in files:
-        one, *others = (loadmat(f"w{count}/digits_2-layer/{file}") for count in (1, 2, 4))
+        one, *others = (
+            loadmat(workplace / f"w{count}/digits_2-layer" / file) for count in (1, 2, 4)
+        )
         for other in others:
             assert all(np.array_equal(one[key], other[key]) for key in KEYS)
-
-
-def test_batches_are_those_of_the_key_whoever_draws_them():
-    around = Neighbourhood(np.zeros(50, np.float32), ball("l1"), 3, 9)
-    with Workers(count=3, batch_size=64, values=50) as workers:
-        got = np.concatenate([batch.copy() for batch in workers.batches(around, 4, 2)])
-    expected = np.empty((8, 64, 50), np.float32)
-    for k, out in enumerate(expected):
-        draw(out, around, Batch(0, k // 2, k % 2 * 64))
-    np.testing.assert_array_equal(got, expected.reshape(-1, 50))
-
-
-def test_an_image_left_in_the_middle_does_not_reach_into_the_next():
-    first = Neighbourhood(np.zeros(50, np.float32), ball("l2"), 3, 1)
-    second = first._replace(image=2)
-    with Workers(count=2, batch_size=64, values=50) as workers:
-        next(workers.batches(first, 10, 1))
-        after = [batch.copy() for batch in workers.batches(second, 3, 1)]
-    with Workers(count=2, batch_size=64, values=50) as workers:
-        alone = [batch.copy() for batch in workers.batches(second, 3, 1)]
-    np.testing.assert_array_equal(after, alone)
-
-
-def test_a_segment_has_no_name():
-    before = in_shared_memory()
-    array, descriptor = machine.create((4, 1000))
-    assert in_shared_memory() == before
-    array[:] = 7
-    assert (machine.attach(descriptor, (4, 1000)) == 7).all()
-    os.close(descriptor)
-
-
-def test_shared_memory_that_is_too_small_is_said():
-    before, open_files = in_shared_memory(), len(os.listdir("/proc/self/fd"))
-    with pytest.raises(RunError, match=r"has no room for a batch: it has [\d.]+ MB, 4398046.5 MB"):
-        Workers(count=1, batch_size=2**30, values=2**10)
-    assert in_shared_memory() == before
-    assert len(os.listdir("/proc/self/fd")) == open_files
-
-
-def test_ctrl_c_while_a_segment_is_made_leaves_none(monkeypatch):
-    make = machine.posix_ipc.SharedMemory
-
-    def make_and_be_interrupted(*args, **settings):
-        make(*args, **settings)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(machine.posix_ipc, "SharedMemory", make_and_be_interrupted)
-    before = in_shared_memory()
-    with pytest.raises(KeyboardInterrupt):
-        machine.create((10,))
-    assert in_shared_memory() == before
-
-
-def test_workers_end_with_their_block():
-    with Workers(count=2, batch_size=32, values=10) as workers:
-        around = Neighbourhood(np.zeros(10, np.float32), ball("l2"), 3, 1)
-        assert sum(1 for _ in workers.batches(around, 4, 1)) == 4
-        processes = list(workers.drawn_by)
-    assert len(processes) == 2
-    for process in processes:
-        with pytest.raises(ProcessLookupError):
-            os.kill(process, 0)
-
-
-AROUND = Neighbourhood(np.zeros(10, np.float32), ball("l2"), 3, 1)
-
-
-def test_what_a_killed_worker_owed_another_draws(capsys):
-    with Workers(count=2, batch_size=32, values=10) as workers:
-        undisturbed = [batch.copy() for batch in workers.batches(AROUND, 30, 1)]
-    got = []
-    with Workers(count=2, batch_size=32, values=10) as workers:
-        for batch in workers.batches(AROUND, 30, 1):
-            got.append(batch.copy())
-            if len(got) in (1, 7, 20):
-                os.kill(list(workers.drawn_by)[-1], signal.SIGKILL)
-    np.testing.assert_array_equal(got, undisturbed)
-    said = "a sampling worker was killed by SIGKILL: another draws its samples again\n"
-    assert capsys.readouterr().err == 3 * said
-
-
-def test_workers_that_are_killed_again_and_again_end_the_run(monkeypatch):
-    monkeypatch.setattr(
-        "lipschitz.sampling.pool.START", "import os; os.kill(os.getpid(), 9)  # out of memory"
-    )
-    with (
-        Workers(count=1, batch_size=32, values=10) as workers,
-        pytest.raises(RunError, match="killed by SIGKILL, the 4th in a row"),
-    ):
-        next(workers.batches(AROUND, 5, 1))
-
-
-def test_a_worker_that_ends_by_itself_ends_the_run(monkeypatch):
-    monkeypatch.setattr("lipschitz.sampling.pool.START", "raise SystemExit(3)")
-    with (
-        Workers(count=1, batch_size=32, values=10) as workers,
-        pytest.raises(RunError, match="ended by itself with exit code 3"),
-    ):
-        next(workers.batches(AROUND, 5, 1))
-
-
-def test_batches_begin_at_the_iteration_that_is_asked_for():
-    with Workers(count=2, batch_size=32, values=10) as workers:
-        whole = [batch.copy() for batch in workers.batches(AROUND, 5, 2)]
-        rest = [batch.copy() for batch in workers.batches(AROUND, 5, 2, first=3)]
-    np.testing.assert_array_equal(rest, whole[6:])
-
-
-def test_a_ring_that_does_not_fit_is_made_smaller(monkeypatch, capsys):
-    create = machine.create
-
-    def with_room_for_two(shape):
-        if shape[0] > 2:
-            raise machine.NoRoomError
-        return create(shape)
-
-    with Workers(count=3, batch_size=32, values=10) as workers:
-        whole = [batch.copy() for batch in workers.batches(AROUND, 6, 2)]
-    monkeypatch.setattr(shared_memory, "create", with_room_for_two)
-    with Workers(count=3, batch_size=32, values=10) as workers:
-        small = [batch.copy() for batch in workers.batches(AROUND, 6, 2)]
-    np.testing.assert_array_equal(small, whole)
-    assert "room for 2 batches in place of 5" in capsys.readouterr().err
-
-
-def test_a_worker_is_light():
-    """It holds no TensorFlow: its memory of its own stays under 100 MB."""
-    around = Neighbourhood(np.zeros(784, np.float32), ball("l2"), 3, 1)
-    with Workers(count=1, batch_size=1024, values=784) as workers:
-        batches = workers.batches(around, 6, 1)
-        for _ in range(3):
-            next(batches)
-        (process,) = workers.drawn_by
-        rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
-        assert "libtensorflow" not in Path(f"/proc/{process}/maps").read_text()
-        own = sum(int(row.split()[1]) for row in rollup.splitlines() if row.startswith("Private_"))
-    assert own < 100_000  # kB
 
 
 @pytest.fixture(scope="module")
@@ -262,7 +205,7 @@ def only_below(limit):
         first = tf.where(mean > limit, np.inf, 1 + mean)
         return tf.stack([first, 0 * mean], axis=1)
 
-    return Network(predict, 4, 1, 2)
+    return TensorFlowNetwork(predict, (4, 4, 1), 2)
 
 
 def test_samples_that_overflow_are_left_out_and_reported_with_their_iteration():
@@ -272,10 +215,8 @@ def test_samples_that_overflow_are_left_out_and_reported_with_their_iteration():
         sampler.load_model("digits", model=only_below(0.02), batch_size=64)
         found = sampler.estimate(x_0, 0, 1, 64, 3)
     np.testing.assert_allclose(found.G1_max, 1, rtol=1e-6)
-    expected = np.empty((3, 64, 16), np.float32)
-    for iteration, samples in enumerate(expected):
-        draw(samples, Neighbourhood(x_0, ball("l2"), 1215, 0), Batch(0, iteration, 0))
-    above = (expected.mean(axis=2) > 0.02).sum(axis=1)
+    means = [samples(x_0, iteration).mean(axis=(1, 2, 3)) for iteration in range(3)]
+    above = (np.array(means) > 0.02).sum(axis=1)
     np.testing.assert_array_equal(found.non_finite, above)
     (said,) = [line for line in found.summary_lines() if "warning" in line]
     assert f"{above.sum()} of 192 samples have no finite logits" in said
@@ -298,7 +239,7 @@ def test_a_target_with_an_iteration_without_a_finite_sample_has_no_number_there(
         return tf.stack([2 + mean, tf.sqrt(tf.nn.relu(mean)), 0 * mean], axis=1)
 
     with EstimateLipschitz(nthreads=1) as sampler:
-        sampler.load_model("digits", model=Network(predict, 4, 1, 3), batch_size=2)
+        sampler.load_model("digits", model=TensorFlowNetwork(predict, (4, 4, 1), 3), batch_size=2)
         lost, whole = sampler.estimate(np.zeros((4, 4, 1), np.float32), 0, [1, 2], 2, 30)
     none = lost.non_finite == 2
     assert 0 < none.sum() < 30
@@ -309,7 +250,10 @@ def test_a_target_with_an_iteration_without_a_finite_sample_has_no_number_there(
 
 
 def test_gradients_that_are_all_zero_are_warned_of_and_score_infinity():
-    flat = Network(lambda x: tf.stack([0 * x[:, 0, 0, 0] + 1, 0 * x[:, 0, 0, 0]], 1), 4, 1, 2)
+    def predict(x):
+        return tf.stack([0 * x[:, 0, 0, 0] + 1, 0 * x[:, 0, 0, 0]], axis=1)
+
+    flat = TensorFlowNetwork(predict, (4, 4, 1), 2)
     with EstimateLipschitz(nthreads=1) as sampler:
         sampler.load_model("digits", model=flat, batch_size=64)
         found = sampler.estimate(np.zeros((4, 4, 1), np.float32), 0, 1, 64, 2)
@@ -328,16 +272,20 @@ def test_outputs_that_look_like_probabilities_are_warned_of_once(network, capsys
     assert capsys.readouterr().err.count("look like probabilities") == warned
 
 
-def test_an_interrupted_estimate_can_be_followed_by_another(network):
+def test_an_interrupted_estimate_can_be_followed_by_another(network, monkeypatch):
     x_0 = setup_digits.load().test_data[0]
+    gradient_maxima, calls = TensorFlowNetwork.gradient_maxima, itertools.count()
+
+    def interrupted(*args):
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+        return gradient_maxima(*args)
+
     with EstimateLipschitz(nthreads=2) as sampler:
         sampler.load_model("digits", model=network, batch_size=64)
-
-        def stop():
-            raise KeyboardInterrupt
-
-        with contextlib.suppress(KeyboardInterrupt):
-            sampler.estimate(x_0, 7, 9, 64, 50, on_iteration=stop)
+        monkeypatch.setattr(TensorFlowNetwork, "gradient_maxima", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            sampler.estimate(x_0, 7, 9, 64, 50)
         after = sampler.estimate(x_0, 7, 9, 64, 3, image_id=4)
     with EstimateLipschitz(nthreads=2) as sampler:
         sampler.load_model("digits", model=network, batch_size=64)
@@ -345,17 +293,29 @@ def test_an_interrupted_estimate_can_be_followed_by_another(network):
     np.testing.assert_array_equal(after.G2_max, alone.G2_max)
 
 
+def test_an_object_of_2018_is_a_network():
+    """`image_size`, `num_channels`, `num_labels`, and `predict` of TensorFlow's tensors."""
+
+    class Model:
+        image_size, num_channels, num_labels = 4, 1, 2
+
+        def predict(self, x):
+            return tf.stack([1 + tf.reduce_sum(x, axis=(1, 2, 3)), 0 * x[:, 0, 0, 0]], axis=1)
+
+    with EstimateLipschitz(nthreads=1) as sampler:
+        sampler.load_model("digits", model=Model(), batch_size=64)
+        found = sampler.estimate(np.zeros((4, 4, 1)), 0, 1, 64, 2)
+    np.testing.assert_allclose(found.G1_max, 16, rtol=1e-6)
+
+
 def test_maxima_are_those_of_plain_gradients_at_the_seeds_samples():
     """A gradient tape over the whole batch, without slices, streams and rules of our own."""
     tf.keras.utils.set_random_seed(6)
     network = keras_network(for_sevens(seven_layer(28, 1, (8, 16), 20, ACTIVATIONS["relu"])))
     x_0 = setup_digits.load().test_data[0]
-    around = Neighbourhood(x_0, ball("l2"), 1215, 4)
     expected = []
     for iteration in range(2):
-        x = np.empty((96, 784), np.float32)
-        draw(x, around, Batch(0, iteration, 0))
-        x = tf.constant(x.reshape(-1, 28, 28, 1))
+        x = tf.constant(samples(x_0, iteration, 96, image=4))
         with tf.GradientTape() as tape:
             tape.watch(x)
             logits = network.predict(x)

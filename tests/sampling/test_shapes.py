@@ -1,14 +1,9 @@
 """Any input shape and any box, against closed forms: a linear network, and a rescaled one."""
 
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.io import loadmat
 
 from defense import TRANSFORMATIONS
 from estimate_gradient_norm import EstimateLipschitz
@@ -17,7 +12,6 @@ from lipschitz.maths.ball import ball
 from lipschitz.maths.scores import DUAL_NORM
 from lipschitz.network import Box
 from lipschitz.results import scoring
-from lipschitz.results.matfile import GRADIENT_KEYS
 from lipschitz.sampling.experiment import Experiment, image_tasks, sample_image
 from lipschitz.sampling.sampler import Sampler
 from lipschitz.sampling.worker import Batch, Neighbourhood, draw
@@ -185,54 +179,3 @@ def test_second_order_takes_any_shape():
     with Sampler(network, 32, 1) as sampler:
         (found,) = sample_image(sampler, settings, np.zeros(3, np.float32), 0, [1])
     np.testing.assert_allclose(found.H2_max, a * 9, rtol=1e-3)
-
-
-def slowly_sampled(folder):
-    """The run of `test_a_run_that_is_killed_is_resumed`; every iteration is checkpointed."""
-    from lipschitz.results import checkpoint
-
-    checkpoint.INTERVAL = 0
-    network = dense((6,), FEATURES, hidden=[8])
-    x_0 = np.float32([0.5, 1, 50, 0.05, 3, 0.5])
-    true = int(network.logits(x_0[None])[0].argmax())
-    targets = [label for label in range(3) if label != true]
-    settings = settings_of(network, radius=0.5)
-    with Sampler(network, settings.batch_size, 1) as sampler:
-        task = task_on(network, settings, x_0, true, targets, Path(folder))
-        if os.environ.get("KILL_AFTER"):
-            sampler.iterations = killed_after(sampler.iterations, int(os.environ["KILL_AFTER"]))
-        list(Experiment(sampler, settings).run([task]))
-
-
-def killed_after(iterations, count):
-    """Iterations that end with SIGKILL, which nothing can answer."""
-
-    def call(*args):
-        for place, iteration in enumerate(iterations(*args)):
-            if place == count:
-                os.kill(os.getpid(), signal.SIGKILL)
-            yield iteration
-
-    return call
-
-
-def test_a_run_that_is_killed_is_resumed(tmp_path):
-    def run(folder, **environment):
-        code = "import sys; from tests.sampling import test_shapes as t; "
-        code += "t.slowly_sampled(sys.argv[1])"
-        root = Path(__file__).resolve().parents[2]
-        return subprocess.run(
-            [sys.executable, "-c", code, folder], cwd=root, env=os.environ | environment
-        ).returncode
-
-    killed, whole = tmp_path / "killed", tmp_path / "whole"
-    assert run(killed, KILL_AFTER="5") == -signal.SIGKILL
-    assert len(list(killed.rglob("*.checkpoint"))) == 2
-    assert not list(killed.rglob("*.mat"))
-    assert run(killed) == run(whole) == 0
-    assert not list(killed.rglob("*.checkpoint"))
-    files = sorted(path.relative_to(whole) for path in whole.rglob("*.mat"))
-    assert len(files) == 2
-    for file in files:
-        for key in GRADIENT_KEYS.values():
-            np.testing.assert_array_equal(loadmat(killed / file)[key], loadmat(whole / file)[key])

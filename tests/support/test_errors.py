@@ -1,15 +1,31 @@
-"""A command that ends early says so in one line, whatever the message quotes."""
+"""What errors say."""
 
-import subprocess
-import sys
+import pytest
 
-from tests.helpers import ROOT
-
-QUOTED = "--ids a\nb\x1b[2J\udc80: no such file"
+from lipschitz.support.errors import ImageError, InputError, concerning, first_line
 
 
-def test_what_a_message_quotes_stays_in_its_line():
-    code = f"from lipschitz.errors import *\ndef main(): raise InputError({QUOTED!r})\nrun(main)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stderr == "-c: --ids a\\nb\\x1b[2J\\udc80: no such file\n"
+def test_the_option_is_named_by_the_command_that_has_it():
+    with (
+        pytest.raises(InputError, match=r"^--ids ids\.txt: it is empty\. Give another$"),
+        concerning("--ids ", ". Give another"),
+    ):
+        raise InputError("ids.txt: it is empty")
+
+
+def test_other_errors_are_left_as_they_are():
+    with pytest.raises(ImageError, match=r"^image 3: no margin$"), concerning("--ids "):
+        raise ImageError("image 3: no margin")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("first\nsecond"), "first"),
+        (ValueError(), "ValueError"),
+        (ValueError("\x1b[2J"), "\\x1b[2J"),
+        (ValueError("x" * 10**6), "x" * 500),
+    ],
+)
+def test_of_a_librarys_message_one_line_is_shown(error, line):
+    assert first_line(error) == line

@@ -5,9 +5,7 @@ import pytest
 
 from lipschitz.builtin.activations import ACTIVATIONS, bounded_relu
 from lipschitz.builtin.architectures import mlp, seven_layer, two_layer
-from lipschitz.support.errors import InputError
-from lipschitz.tf_backend.network import keras_network
-from lipschitz.tf_backend.piecewise_linear import is_piecewise_linear, require_curvature
+from lipschitz.tf_backend.network import TensorFlowNetwork, keras_network
 from lipschitz.tf_backend.readers import frozen_graph
 from lipschitz.tf_backend.readers.preprocessing import doubled
 from lipschitz.tf_backend.runtime import keras, tf
@@ -16,7 +14,7 @@ BENT = ("relu", "hard_sigmoid")
 
 
 def judged(model):
-    return is_piecewise_linear(keras_network(model))
+    return keras_network(model).is_piecewise_linear()
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -30,7 +28,7 @@ def test_convolutions_and_poolings_bend_nothing():
 
 
 def test_the_2_layer_network_is_curved():
-    require_curvature(keras_network(two_layer(4, 1)))
+    assert not judged(two_layer(4, 1))
 
 
 @pytest.mark.parametrize("name", ["MobileNet", "ResNet50V2"])
@@ -52,7 +50,7 @@ def test_frozen_graphs_are_judged_by_their_operations(tmp_path, bend, expected):
         tf.tanh(tf.reduce_mean(hidden, (1, 2), name="logits"), name="after_the_logits")
     (tmp_path / "net.pb").write_bytes(graph.as_graph_def().SerializeToString())
     network = frozen_graph.load(tmp_path / "net.pb", 4, 5, "input:0", "logits:0", "", doubled)
-    assert is_piecewise_linear(network) == expected
+    assert network.is_piecewise_linear() == expected
 
 
 def test_a_bent_line_made_of_absolute_values_is_piecewise_linear():
@@ -62,18 +60,10 @@ def test_a_bent_line_made_of_absolute_values_is_piecewise_linear():
     assert judged(keras.Model(x, keras.ops.relu(h) + 0.125 * (h - keras.ops.abs(h))))
 
 
-def test_a_network_of_ones_own_is_judged_by_a_call():
-    class Mine:
-        image_size, num_channels, num_labels = 4, 1, 3
-
-        @staticmethod
-        def predict(x):
-            return tf.tanh(x[:, 0, :3, 0])
-
-    require_curvature(Mine())
-    Mine.predict = staticmethod(lambda x: tf.nn.relu(x[:, 0, :3, 0]))
-    with pytest.raises(InputError, match="piecewise linear"):
-        require_curvature(Mine())
+@pytest.mark.parametrize(("bend", "expected"), [(tf.nn.relu, True), (tf.tanh, False)])
+def test_a_function_of_ones_own_is_judged_by_a_call(bend, expected):
+    network = TensorFlowNetwork(lambda x: bend(x[:, 0, :3, 0]), (4, 4, 1), 3)
+    assert network.is_piecewise_linear() == expected
 
 
 def test_a_product_of_two_linear_maps_is_curved():
@@ -81,8 +71,3 @@ def test_a_product_of_two_linear_maps_is_curved():
     flat = keras.layers.Flatten()(images)
     product = keras.layers.Dense(3)(flat) * keras.layers.Dense(3)(flat)
     assert not judged(keras.Model(images, product))
-
-
-def test_a_network_without_curvature_is_refused_by_its_look():
-    with pytest.raises(InputError, match=r"piecewise linear.*that work: tanh, sigmoid"):
-        require_curvature(keras_network(mlp(4, 1, [3], ACTIVATIONS["relu"])))

@@ -1,4 +1,4 @@
-"""Frozen graphs: networks of TensorFlow 1 in a .pb file, their weights in it as constants."""
+"""Frozen graphs: networks of TensorFlow 1 in a .pb file that holds their weights as constants."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 LARGE_CONSTANT = 2**12  # bytes: weights have more, shapes and axes far less
 LARGEST_FILE = 2**31 - 1  # bytes: what a protocol buffer can hold
-LARGEST_REPEATED = 2**26  # bytes that constants declare beyond those in the file
+LARGEST_REPEATED = 2**26  # bytes that constants may declare beyond those in the file
 LARGEST_RESULT = 2**28  # numbers that an operation may make of one image
-TRIED = 2  # images, for a graph that takes one alone is of no use
-NAMES_SHOWN = 4  # of each kind, where a tensor is not found
+TRIED = 2  # images: a graph that takes only one at a time cannot be used
+NAMES_SHOWN = 4  # of each kind, if a tensor is not found
 
 
 def load(
@@ -41,9 +41,9 @@ def load(
 ) -> TensorFlowNetwork:
     """The frozen graph in `path` as a network on the box [-0.5, 0.5].
 
-    `images` and `logits` name its tensors, NAME:0. `shape` names the one by which the graph
-    reshapes its logits, or is empty: it is fed (batch, num_labels). `preprocess` comes before
-    the graph. Raises InputError where the file is not such a graph.
+    `images` and `logits` name its tensors, NAME:0. `shape` names the tensor that the graph
+    reshapes its logits to, which is fed (batch, num_labels); it may be empty. `preprocess` comes
+    before the graph. Raises InputError if the file is not such a graph.
     """
     content = _content(path)
     graph_def = _parsed(path, content)
@@ -76,12 +76,12 @@ def read(path: Path) -> tf.compat.v1.GraphDef:
 
 
 def _content(path: Path) -> bytes:
-    if not os.path.isfile(path):  # Path.is_file raises where a name is too long
+    if not os.path.isfile(path):  # Path.is_file raises if a name is too long
         raise InputError(f"{path} not found")
     try:
         return regular_file.read(path, LARGEST_FILE)
     except ValueError as error:
-        raise InputError(f"{path} is no frozen graph: {error}") from error
+        raise InputError(f"{path} is not a frozen graph: {error}") from error
 
 
 def _parsed(path: Path, content: bytes) -> tf.compat.v1.GraphDef:
@@ -92,9 +92,9 @@ def _parsed(path: Path, content: bytes) -> tf.compat.v1.GraphDef:
     try:
         graph_def = tf.compat.v1.GraphDef.FromString(content)
     except DecodeError as error:
-        raise InputError(f"{path} is damaged or no frozen graph: {first_line(error)}") from error
+        raise InputError(f"{path} is damaged or not a frozen graph: {first_line(error)}") from error
     if not graph_def.node:
-        raise InputError(f"{path} is no frozen graph: there is no node in it")
+        raise InputError(f"{path} is not a frozen graph: it has no nodes")
     return graph_def
 
 
@@ -107,7 +107,7 @@ def _function(
     shape: str,
     preprocess: Preprocess,
 ) -> tf.types.experimental.ConcreteFunction:
-    """Compile images (B, H, W, 3) in the box -> logits (B, num_labels), and nothing beside."""
+    """Compile images (B, H, W, 3) in the box -> logits (B, num_labels), and nothing else."""
     from lipschitz.tf_backend.runtime import tf
 
     weights = _take_weights(graph_def)
@@ -127,7 +127,7 @@ def _function(
 def _take_weights(graph_def: tf.compat.v1.GraphDef) -> dict[str, tf.Tensor]:
     """Take the large constants out of the graph, so that they are in memory once.
 
-    As constants, every function made of the graph, its derivatives too, would hold a copy.
+    Otherwise every function made from the graph, derivatives too, would hold a copy of them.
     """
     from lipschitz.tf_backend.runtime import tf
 
@@ -143,7 +143,7 @@ def _take_weights(graph_def: tf.compat.v1.GraphDef) -> dict[str, tf.Tensor]:
 
 
 def _check_tensor(path: Path, graph_def: tf.compat.v1.GraphDef, tensor: str) -> None:
-    """Refuse a graph without this tensor; say which it has, a few of thousands."""
+    """Refuse a graph without this tensor; name a few of those that it has."""
     operation = tensor.partition(":")[0]
     names = [node.name for node in graph_def.node]
     if operation in names:
@@ -164,22 +164,22 @@ def _check_tensor(path: Path, graph_def: tf.compat.v1.GraphDef, tensor: str) -> 
 
 
 def _check_operations(path: Path, graph_def: tf.compat.v1.GraphDef) -> None:
-    """Refuse what no network needs: a graph can read and write files, and call programs."""
+    """Refuse what no network needs: a graph can read and write files, and run programs."""
     if graph_def.library.function:
-        raise InputError(f"{path} is no frozen graph: it defines functions")
+        raise InputError(f"{path} is not a frozen graph: it defines functions")
     for node in graph_def.node:
         if node.op in ("Variable", "VariableV2", "VarHandleOp"):
             raise InputError(f"{path} is not frozen: {printable(node.name)} is a variable")
         if node.op not in operations.ALL:
             raise InputError(
                 f"{path} is not run: its {printable(node.name)} is a {printable(node.op)}, which "
-                "is none of the operations that networks are known to need (in "
+                "is not among the operations that networks are known to need (in "
                 f"{Path(operations.__file__).name})"
             )
 
 
 def _check_constants(graph_def: tf.compat.v1.GraphDef) -> None:
-    """Raise ValueError where constants are of absurd sizes: one value can stand for many."""
+    """Raise ValueError if constants have absurd sizes: one value can stand for many."""
     from lipschitz.tf_backend.runtime import tf
 
     room = graph_def.ByteSize() + LARGEST_REPEATED
@@ -195,7 +195,7 @@ def _check_constants(graph_def: tf.compat.v1.GraphDef) -> None:
 
 
 def _check_results(graph: tf.Graph) -> None:
-    """Raise ValueError where what an operation makes is of absurd size, as far as is known."""
+    """Raise ValueError if the result of an operation has an absurd size, if its size is known."""
     for operation in graph.get_operations():
         for result in operation.outputs:
             if result.shape.rank and math.prod(filter(None, result.shape)) > LARGEST_RESULT:
@@ -205,17 +205,17 @@ def _check_results(graph: tf.Graph) -> None:
 def _try(
     function: tf.types.experimental.ConcreteFunction, image_size: int, num_labels: int
 ) -> None:
-    """Run grey images through: what is wrong in constants and reshapes is known only then."""
+    """Run grey images through it: faults in constants and reshapes show only then."""
     from lipschitz.tf_backend.runtime import tf
 
     found = function(tf.zeros((TRIED, image_size, image_size, 3)))
     if found.shape != (TRIED, num_labels):
         raise ValueError(f"{TRIED} images give {found.shape}, not {num_labels} logits each")
     if not found.dtype.is_floating or not np.isfinite(found).all():
-        raise ValueError("a grey image gives logits that are no finite numbers")
+        raise ValueError("a grey image gives logits that are not finite")
 
 
 def _reason(error: Exception) -> str:
-    """What TensorFlow said, without the list of files that built the graph."""
+    """TensorFlow's message without the list of files that built the graph."""
     _, files, rest = str(error).rpartition("\n  File ")
     return first_line(rest.partition("\n")[2]) if files else first_line(error)

@@ -1,4 +1,4 @@
-"""HDF5 files of others: read once in a process of their own before this one reads them."""
+"""HDF5 files from elsewhere: tried in a process of their own before this one reads them."""
 
 import os
 import subprocess
@@ -10,16 +10,16 @@ from lipschitz.support.errors import first_line
 
 LARGEST = 2**31  # bytes: the largest networks of keras.applications have a quarter
 TRIAL = Path(__file__).with_name("hdf5_probe.py")
-NO_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # each has a stack of its own
+NO_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # each takes address space
 
 
 def check(file: BinaryIO) -> None:
-    """Raise ValueError where the file, open on disk, cannot be read, or reaches out of itself.
+    """Raise ValueError if the file, open on disk, cannot be read or refers to other files.
 
-    What passes has groups, arrays of numbers no larger than the file, and attributes; and
+    A file that passes has only groups, attributes, and arrays of numbers no larger than itself;
     HDF5's library neither crashes nor loops on it.
     """
-    # Python itself, on a file of this toolkit; -P, for modules beside it have the names of others
+    # Python itself, on a file of this toolkit; -P: modules beside it share names with others
     trial = subprocess.run(  # noqa: S603
         [sys.executable, "-P", TRIAL],
         stdin=file,
@@ -31,5 +31,5 @@ def check(file: BinaryIO) -> None:
     if trial.returncode:
         said = trial.stdout.decode(errors="replace")
         raise ValueError(
-            first_line(said) if said.strip() else "HDF5's library cannot end reading it"
+            first_line(said) if said.strip() else "HDF5's library cannot finish reading it"
         )

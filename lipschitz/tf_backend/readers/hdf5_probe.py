@@ -1,7 +1,7 @@
 """Read all of the HDF5 file on standard input, in a process that may be killed.
 
-A spoiled file can keep HDF5's library busy for ever, or crash it: `lipschitz.hdf5` runs this
-beforehand, by its path. What is wrong with the file is printed; the exit code is then 1.
+A damaged file can crash HDF5's library or keep it busy for ever, so hdf5.py runs this program
+first, by its path. It prints what is wrong with the file; the exit code is then 1.
 """
 
 import math
@@ -12,7 +12,7 @@ import sys
 import h5py
 
 LARGEST_OVERHEAD = 2**30  # bytes of address space: Python's, NumPy's and HDF5's own
-SECONDS, BYTES_A_SECOND = 3, 2**25  # of the processor: at least, and for files that are large
+SECONDS, BYTES_A_SECOND = 3, 2**25  # of processor time: for any file, and more for large ones
 NUMBERS = "biuf"
 MOST_OBJECTS = 100_000
 
@@ -26,7 +26,7 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_AS, (LARGEST_OVERHEAD + 4 * size,) * 2)
     try:
         read_all(size)
-    except Exception as error:  # h5py raises what the library stumbles over, of many classes
+    except Exception as error:  # h5py has no common class for what can be wrong in a file
         print(str(error) or type(error).__name__)
         return 1
     return 0
@@ -35,14 +35,14 @@ def main() -> int:
 def read_all(size: int) -> None:
     """Read the groups, data sets and attributes of the file, which has `size` bytes.
 
-    Raises ValueError for links out of the file or to names, data outside of it, what is no
-    array of numbers, and what declares more bytes than the file has.
+    Raises ValueError if it has links to names or other files, data in other files, arrays of
+    anything but numbers, or arrays that declare more bytes than the file has.
     """
     with open(0, "rb", closefd=False) as content, h5py.File(content) as file:
         seen, waiting = set(), [file["/"]]
         while waiting:
             found = waiting.pop()
-            if found in seen:  # an object of two names, or one that holds itself
+            if found in seen:  # an object with two names, or one that contains itself
                 continue
             seen.add(found)
             if len(seen) > MOST_OBJECTS:
@@ -55,19 +55,19 @@ def read_all(size: int) -> None:
 
 
 def members(group: h5py.Group) -> list[h5py.Group | h5py.Dataset]:
-    """What the group holds itself."""
+    """The groups and data sets of a group, without those in its groups."""
     found = []
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise ValueError(f"its {name} is a link to another place")
         found.append(group[name])
         if not isinstance(found[-1], (h5py.Group, h5py.Dataset)):
-            raise ValueError(f"its {name} is no group and no data set")
+            raise ValueError(f"its {name} is neither a group nor a data set")
     return found
 
 
 def read_attributes(found: h5py.Group | h5py.Dataset, size: int) -> None:
-    """Numbers and text that are written beside an object."""
+    """Read the attributes of an object: numbers and text."""
     for name in found.attrs:
         attribute = found.attrs.get_id(name)
         check_size(f"attribute {name}", attribute.shape, attribute.dtype.itemsize, size)
@@ -75,17 +75,17 @@ def read_attributes(found: h5py.Group | h5py.Dataset, size: int) -> None:
 
 
 def read_data(found: h5py.Dataset, size: int) -> None:
-    """An array of numbers that lies in the file."""
+    """Read an array of numbers that is in the file itself."""
     if found.is_virtual or found.external:
-        raise ValueError(f"its {found.name} lies in other files")
+        raise ValueError(f"its {found.name} is in other files")
     if found.dtype.kind not in NUMBERS or found.dtype.subdtype or found.shape is None:
-        raise ValueError(f"its {found.name} is no array of numbers")
+        raise ValueError(f"its {found.name} is not an array of numbers")
     check_size(found.name, found.shape, found.dtype.itemsize, size)
     found[()]
 
 
 def check_size(name: str, shape: tuple[int, ...] | None, item: int, size: int) -> None:
-    """Raise ValueError where an array of this shape has more bytes than the file."""
+    """Raise ValueError if an array of this shape has more bytes than the file."""
     if shape and math.prod(shape) * item > size:
         raise ValueError(f"its {name} declares {' x '.join(map(str, shape))} of {item} B")
 

@@ -1,4 +1,4 @@
-"""The classifiers of keras.applications as networks: `keras:NAME`, preprocessing included."""
+"""The classifiers of keras.applications as networks `keras:NAME`, with their preprocessing."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ RGB_MEAN, RGB_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of Ima
 
 @dataclass(frozen=True)
 class Classifier:
-    """A function of keras.applications that builds a classifier, and what its images go through."""
+    """A classifier of keras.applications: what builds it, and the preprocessing of its images."""
 
     build: Callable[..., keras.Model]
     preprocess_input: Preprocess  # of pixels, 0 to 255
 
 
 def classifiers() -> dict[str, Classifier]:
-    """All that this version of Keras has, by name."""
+    """All classifiers of this version of Keras, by name."""
     from lipschitz.tf_backend.runtime import keras
 
     return {
@@ -51,20 +51,21 @@ def network(name: str, weights: str = "") -> TensorFlowNetwork:
     """The network `keras:NAME`: images in the box -> logits of 1000 classes.
 
     `weights` is a file; without one Keras downloads its own, trained on ImageNet. Raises
-    InputError if there is no such classifier, or no weights that fit it.
+    InputError as `find` does, or if there are no weights that fit.
     """
     from lipschitz.tf_backend.network import keras_network
     from lipschitz.tf_backend.runtime import keras
 
-    classifier = _named(name.removeprefix(PREFIX))
+    classifier = find(name)
     model = _from_file(name, classifier, weights) if weights else _downloaded(name, classifier)
     images = keras.Input(model.input_shape[1:])
     logits = model(classifier.preprocess_input(pixels(images)), training=False)
     return keras_network(keras.Model(images, logits))
 
 
-def _named(name: str) -> Classifier:
-    known = classifiers()
+def find(name: str) -> Classifier:
+    """The classifier `keras:NAME`. Raises InputError if there is none."""
+    known, name = classifiers(), name.removeprefix(PREFIX)
     if name not in known:
         alike = get_close_matches(name, known) or known
         raise InputError(
@@ -76,33 +77,33 @@ def _named(name: str) -> Classifier:
 
 def _from_file(name: str, classifier: Classifier, file: str) -> keras.Model:
     if not os.path.isfile(file):
-        raise InputError(f"--weights {file}: no such file")
+        raise InputError(f"{file}: no such file")
     try:
         _check(Path(file))
     except ValueError as error:
-        raise InputError(f"--weights {file} does not fit {name}: {error}") from error
+        raise InputError(f"{file} does not fit {name}: {error}") from error
     model = classifier.build(weights=None, classifier_activation=None)
     try:
-        with warnings.catch_warnings(action="ignore"):  # what does not fit raises, too
+        with warnings.catch_warnings(action="ignore"):  # weights that do not fit raise errors
             model.load_weights(file)
         _scale_as_with_keras_weights(model)
     except Exception as error:  # Keras has no common class for what can be wrong in a file
-        raise InputError(f"--weights {file} does not fit {name}: {first_line(error)}") from error
+        raise InputError(f"{file} does not fit {name}: {first_line(error)}") from error
     return model
 
 
 def _check(file: Path) -> None:
-    """Raise ValueError where the file is none of weights: nothing else reaches Keras."""
+    """Raise ValueError if the file has no weights: nothing else reaches Keras."""
     check = keras_file.check_weights if file.suffix == keras_file.EXTENSION else hdf5.check
     with regular_file.opened(file, hdf5.LARGEST) as content:
         check(content)
 
 
 def _scale_as_with_keras_weights(model: keras.Model) -> None:
-    """Divide by the root of ImageNet's deviations what EfficientNet B0 to B7 normalise.
+    """Divide what EfficientNet B0 to B7 normalise by the root of ImageNet's deviations.
 
-    Keras builds that division in where it downloads the weights, and leaves it out where they
-    are in a file. The mean that the weights bring tells whether they come from Keras's.
+    Keras adds that division if it downloads the weights, and leaves it out if they come from a
+    file. The mean that is stored with the weights tells whether they are Keras's own.
     """
     from lipschitz.tf_backend.runtime import keras
 
@@ -117,8 +118,8 @@ def _downloaded(name: str, classifier: Classifier) -> keras.Model:
     try:
         with redirect_stdout(sys.stderr):  # Keras prints its progress
             return classifier.build(weights="imagenet", classifier_activation=None)
-    except Exception as error:  # that is what Keras raises where a download fails
+    except Exception as error:  # Keras raises nothing more special if a download fails
         raise InputError(
             f"the weights of {name} could not be downloaded ({first_line(error)}): "
-            "give those in a file with --weights FILE"
+            "give them in a file"
         ) from error

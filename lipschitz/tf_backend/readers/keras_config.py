@@ -1,7 +1,7 @@
-"""What may stand in a Keras model's config.json: Keras's own layers, initializers and the like.
+"""What a Keras model's config.json may contain: Keras's own layers, initializers and the like.
 
-Keras makes objects of the classes and functions that the file names. Its safe mode stops code that
-the file carries, not classes that read other files, nor sizes that fill the memory.
+Keras makes objects of the classes and functions that the file names. Its safe mode stops code in
+the file, but not classes that read other files, nor sizes that fill the memory.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ MODULES = frozenset(
     keras.regularizers keras.src.models.functional
     """.split()  # noqa: SIM905
 )
-# modules of keras.ops on a layer's output, and of layers that some of keras.applications have
+# of keras.ops that are applied to a layer's output, and of layers of keras.applications
 INNER_MODULES = ("keras.src.ops.", "keras.src.applications.")
 FUNCTIONS = ("activations", "losses", "metrics")  # modules of functions that Keras knows by name
 NO_FUNCTIONS = {"get", "serialize", "deserialize"}  # of those modules
-# they carry code, read files that they name, or make tables for sound of any size
+# they contain code, read files that they name, or make tables of any size
 REFUSED_LAYERS = (
     "FlaxLayer",
     "IntegerLookup",
@@ -49,25 +49,25 @@ LARGEST_OUTPUT = 2**26  # numbers that a layer may make of one image
 
 
 def check(config: object) -> None:
-    """Raise ValueError where the configuration names what is not Keras's own, or absurd sizes."""
+    """Raise ValueError if the configuration names what is not Keras's own, or has absurd sizes."""
     for found in _dicts(config):
         _check_numbers(found)
         if "class_name" in found:
             _check_class(found)
-        # without another layer's output among its arguments, one would be computed on reading
+        # an operation on constants alone would be computed while the file is read
         for node in found.get("inbound_nodes") or ():
             if not any(each.get("class_name") == "__keras_tensor__" for each in _dicts(node)):
                 raise ValueError(f"its {_named(found, 'name')} takes no other layer's output")
 
 
 def check_sizes(config: dict[str, object], stored: int) -> None:
-    """Raise ValueError where the model has more weights than `stored` bytes hold.
+    """Raise ValueError if the model has more weights than `stored` bytes hold.
 
-    It is built without memory for its weights: in a thread of its own, because Keras keeps a
-    list, one a thread, of the weights that wait for theirs.
+    The model is built without memory for its weights. This happens in a thread of its own,
+    because Keras keeps a list in each thread of the weights that wait for their memory.
     """
     for found in _dicts(config):
-        found.pop("compile_config", None)  # with the weights of an optimizer
+        found.pop("compile_config", None)  # it brings the weights of an optimizer
     with ThreadPoolExecutor(1) as thread:
         weights, output = thread.submit(_sizes, config).result()
     if weights > stored:
@@ -77,7 +77,7 @@ def check_sizes(config: dict[str, object], stored: int) -> None:
 
 
 def _dicts(tree: object) -> Iterator[dict[str, object]]:
-    """All dicts in what JSON can hold."""
+    """All dicts in a tree that JSON can hold."""
     waiting = [tree]
     while waiting:
         found = waiting.pop()
@@ -89,7 +89,7 @@ def _dicts(tree: object) -> Iterator[dict[str, object]]:
 
 
 def _check_numbers(found: dict[str, object]) -> None:
-    if found.get("unroll"):  # a loop of Python, as long as the file says
+    if found.get("unroll"):  # a loop in Python, as long as the file says
         raise ValueError(f"its {_named(found, 'name')} is unrolled")
     for key, value in found.items():
         for number in value if isinstance(value, list) else [value]:
@@ -107,7 +107,7 @@ def _check_class(found: dict[str, object]) -> None:
         known = isinstance(name, str) and isinstance(module, str) and _is_class(module, name)
     if not known:
         raise ValueError(
-            f"it names {_named(found, 'module')}.{_named(found, 'class_name')}, which is none of "
+            f"it names {_named(found, 'module')}.{_named(found, 'class_name')}, which is not among "
             "Keras's layers that are known to be safe"
         )
 
@@ -142,7 +142,7 @@ def _sizes(config: dict[str, object]) -> tuple[int, int]:
     with keras.StatelessScope(initialize_variables=False):
         model = keras.saving.deserialize_keras_object(config, safe_mode=True)
         if not isinstance(model, keras.Model):
-            raise ValueError("it is no model")
+            raise ValueError("it is not a model")
         weights = sum(
             math.prod(each.shape) * tf.as_dtype(each.dtype).size for each in model.variables
         )
@@ -151,7 +151,7 @@ def _sizes(config: dict[str, object]) -> tuple[int, int]:
 
 
 def _outputs(model: keras.Model) -> Iterator[keras.KerasTensor]:
-    """What the layers and operations of a model, and of models in it, make."""
+    """The outputs of a model's layers and operations, and of those of models in it."""
     from lipschitz.tf_backend.runtime import keras
 
     for each in getattr(model, "operations", model.layers):

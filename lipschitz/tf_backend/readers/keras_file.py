@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 EXTENSION = ".keras"
 CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
 LARGEST_CONFIG = 2**22  # bytes: the largest networks of keras.applications have a quarter
-LARGEST_RATIO = 8  # of weights to their bytes in the archive, where Keras stores them as they are
+LARGEST_RATIO = 8  # of weights to their bytes in the archive; Keras does not compress them
 
 
 def load(path: Path) -> keras.Model:
-    """Read a model. Raises ValueError where it is none, or not made of Keras's own parts alone."""
+    """Read a model. Raises ValueError if it is not one made of Keras's own parts alone."""
     from lipschitz.tf_backend.runtime import keras
 
     try:
@@ -35,7 +35,7 @@ def load(path: Path) -> keras.Model:
             keras_config.check_sizes(config, archive.getinfo(WEIGHTS).file_size)
             _check_weights(archive)
         with warnings.catch_warnings():
-            # a model in the model may have been trained, too: that is not taken up
+            # of a model in the model that was trained: its optimizer is not needed
             warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
             return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras has no common class for what can be wrong in a file
@@ -43,7 +43,7 @@ def load(path: Path) -> keras.Model:
 
 
 def check_weights(file: BinaryIO) -> None:
-    """Raise ValueError where the archive has no weights that can be read from it."""
+    """Raise ValueError if the archive has no weights that can be read."""
     try:
         with zipfile.ZipFile(file) as archive:
             _check_members(archive)
@@ -53,7 +53,7 @@ def check_weights(file: BinaryIO) -> None:
 
 
 def _check_members(archive: zipfile.ZipFile) -> None:
-    """Refuse what a model of layers alone has no need of, and what unpacks to absurd sizes."""
+    """Refuse files that a model of layers does not need, and files that unpack to absurd sizes."""
     names = archive.namelist()
     if other := set(names) - {CONFIG, WEIGHTS, METADATA}:
         raise ValueError(f"it holds {min(other)[:80]!r} beside a model's files")

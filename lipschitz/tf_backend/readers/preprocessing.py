@@ -1,6 +1,6 @@
-"""From the box [-0.5, 0.5] to what an ImageNet network was trained on: one function a family.
+"""From the box [-0.5, 0.5] to what an ImageNet network was trained on: a function per family.
 
-Each maps images (B, H, W, 3), red first; affine, so that gradients pass through to the box.
+Each maps images (B, H, W, 3), red first. All are affine, so gradients pass through to the box.
 """
 
 from __future__ import annotations

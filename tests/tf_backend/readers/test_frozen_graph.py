@@ -260,5 +260,5 @@ def test_a_result_of_absurd_size_is_refused_before_it_is_made(tmp_path):
 
 def test_logits_that_are_not_finite_are_refused(tmp_path):
     write_graph(tmp_path / "nan.pb", "input:0", "logits:0", "prob:0", weights=WEIGHTS * np.nan)
-    with pytest.raises(InputError, match="no finite numbers"):
+    with pytest.raises(InputError, match="gives logits that are not finite"):
         load(tmp_path / "nan.pb", "logits:0", shape="")

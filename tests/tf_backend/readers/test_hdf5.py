@@ -43,18 +43,18 @@ def virtual(file):
     [
         (lambda f: f.update({"soft": h5py.SoftLink("/weights")}), "soft is a link"),
         (lambda f: f.update({"out": h5py.ExternalLink("other.h5", "/x")}), "out is a link"),
-        (virtual, "lies in other files"),
+        (virtual, "is in other files"),
         (
             lambda f: f.create_dataset("raw", 8, "u1", external=[("/etc/hostname", 0, 8)]),
-            "lies in other files",
+            "is in other files",
         ),
         (lambda f: f.create_dataset("fill", (2**20, 2**20), fillvalue=1), "declares 1048576 x"),
         (
             lambda f: f.create_dataset("zeros", data=np.zeros(2**20), compression="gzip"),
             "declares 1048576 of 8 B",
         ),
-        (lambda f: f.update({"text": "words"}), "no array of numbers"),
-        (lambda f: f.update({"type": np.dtype("f4")}), "no group and no data set"),
+        (lambda f: f.update({"text": "words"}), "is not an array of numbers"),
+        (lambda f: f.update({"type": np.dtype("f4")}), "is neither a group nor a data set"),
     ],
 )
 def test_what_is_not_in_the_file_is_refused(tmp_path, fill, said):
@@ -75,5 +75,5 @@ def test_a_file_that_keeps_the_library_busy_is_given_up(tmp_path):
     assert content[size_of_first_text] == 3
     content[size_of_first_text] = 73
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="cannot end reading it"):
+    with pytest.raises(ValueError, match="cannot finish reading it"):
         check(path)

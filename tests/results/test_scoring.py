@@ -1,0 +1,147 @@
+"""From files to scores, against the golden files of 2018 and by hand."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lipschitz.maths.scores import DUAL_NORM
+from lipschitz.results import scoring
+from lipschitz.support.errors import InputError
+from tests.helpers import EXPECTED, GOLDEN
+
+NORMAL = GOLDEN / "l2/mnist_normal"
+
+
+def loaded(folder):
+    return scoring.load(scoring.find_files([folder])).records
+
+
+@pytest.fixture(scope="module")
+def records():
+    """Two images with three targets each."""
+    return loaded(NORMAL)
+
+
+def test_files_are_found_below_a_folder_each_once(tmp_path):
+    shutil.copytree(NORMAL, tmp_path / "a" / "b")
+    (tmp_path / "a" / ".1024_50_9_7_6_least_relu_order1.mat").touch()  # it is being written
+    file = next((tmp_path / "a" / "b").glob("*_least_*"))
+    assert len(scoring.find_files([tmp_path, tmp_path / "a", file])) == 6
+    assert scoring.find_files([file]) == [file]
+
+
+def test_places_without_files_are_input_errors(tmp_path):
+    with pytest.raises(InputError, match="nowhere does not exist: name the folder that sampling"):
+        scoring.find_files([tmp_path / "nowhere"])
+    with pytest.raises(InputError, match=r"no \.mat files in .*: sample with collect_gradients"):
+        scoring.find_files([tmp_path])
+
+
+def test_files_of_one_kind_are_chosen_by_their_names(tmp_path):
+    shutil.copytree(NORMAL, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(GOLDEN / "order2/mnist_normal", tmp_path, dirs_exist_ok=True)
+    paths = scoring.find_files([tmp_path])
+    assert len(scoring.of_kind(paths, "order", 1)) == 6
+    assert len(scoring.of_kind(paths, "activation", "tanh")) == len(paths) - 6
+    with pytest.raises(InputError, match="elu: there are files of relu and tanh"):
+        scoring.of_kind(paths, "activation", "elu")
+
+
+def test_what_cannot_be_used_is_counted(tmp_path, capsys):
+    shutil.copytree(NORMAL, tmp_path, dirs_exist_ok=True)
+    spoiled = tmp_path / "1024_50_0_7_6_least_relu_order1.mat"
+    spoiled.write_bytes(b"half")
+    found = scoring.load(scoring.find_files([tmp_path]))
+    assert (len(found.records), found.unreadable, found.without_slopes) == (5, 1, 0)
+    assert f"skipped {spoiled}" in capsys.readouterr().err
+    found = scoring.load(scoring.find_files([tmp_path]), slope=True)
+    assert (len(found.records), found.unreadable, found.without_slopes) == (0, 1, 5)
+
+
+def test_scores_are_those_of_2018(records):
+    found = {
+        (score.file.name.image_id, score.file.name.info, score.norm): score.score
+        for score in scoring.score(records)
+    }
+    rows = EXPECTED["l2/mnist_normal"]["rows"]
+    assert len(found) == len(rows) == 18
+    for row in rows:
+        ours = found[row["id"], row["info"], row["bnd_norm"]]
+        assert ours == pytest.approx(row["bnd"], rel=6e-3)
+
+
+@pytest.mark.parametrize("norm", ["1", "2", "i"])
+def test_without_a_fit_the_margin_is_divided_by_the_largest_maximum_in_the_dual_norm(records, norm):
+    for score in scoring.score(records, method="maxsamp"):
+        if score.norm == norm:
+            largest = score.file.maxima[DUAL_NORM[norm]].max()
+            assert score.score == pytest.approx(score.file.g_x0 / largest, rel=1e-12)
+            assert score.fit.end_point == largest
+
+
+def test_second_order_is_scored_by_its_formula():
+    """The root of g - a r - H r^2 / 2."""
+    for score in scoring.score(loaded(GOLDEN / "order2/mnist_normal"), method="maxsamp"):
+        g, a = score.file.g_x0, score.file.g_x0_grad_2_norm
+        largest, r = score.file.maxima["2"].max(), score.score
+        assert g - a * r - largest * r**2 / 2 == pytest.approx(0, abs=1e-9 * g)
+        assert score.norm == "2"
+
+
+def test_without_penalty_the_weight_is_0(records):
+    plain = scoring.score(records, method="mle")
+    assert plain == scoring.score(records, shape_reg=0.0)
+    assert plain != scoring.score(records)
+
+
+def test_files_are_cut_to_their_first_maxima(records):
+    record = records[0]
+    cut = scoring.first_maxima(record, 30)
+    np.testing.assert_array_equal(cut.maxima["2"], record.maxima["2"][:30])
+    assert scoring.first_maxima(record, 51) is None
+
+
+def test_experiments_are_apart_and_in_the_order_of_their_images(records):
+    shuffled = [*records[::-1], *loaded(GOLDEN / "l1/mnist_2-layer")]
+    first, second = scoring.experiments(shuffled)
+    assert {record.path.parent for record in first} == {NORMAL.resolve()}
+    names = [(record.name.image_id, record.name.info) for record in first]
+    assert names == sorted(names)
+    assert {record.path.parent.name for record in second} == {"mnist_2-layer"}
+
+
+def test_untargeted_takes_the_least_of_each_image():
+    files = loaded(GOLDEN / "untargeted/mnist_2-layer")
+    assert all(map(scoring.is_untargeted, files))
+    scores = scoring.score(files[1:], method="maxsamp")
+    (image,) = scoring.untargeted(scores)
+    assert (image.image_id, image.targets, image.absent) == (0, 8, 1)  # one of 9 is left out
+    for norm in "12i":
+        assert image.least[norm] == min(each.score for each in scores if each.norm == norm)
+
+
+def test_untargeted_keeps_images_apart():
+    files = loaded(GOLDEN / "untargeted/mnist_2-layer")
+    other = [replace(each, name=each.name._replace(image_id=5), g_x0=100.0) for each in files]
+    first, second = scoring.untargeted(scoring.score(files + other, method="maxsamp"))
+    assert (first.image_id, second.image_id) == (0, 5)
+    assert first.absent == second.absent == 0
+    assert first.least["2"] < second.least["2"]
+
+
+def test_averages_are_over_finite_scores_of_a_kind_and_a_norm():
+    scores = [
+        ("top2", "2", 1.0),
+        ("top2", "2", 4.0),
+        ("top2", "2", np.inf),
+        ("top2", "1", 8.0),
+        ("least", "2", np.inf),
+    ]
+    assert scoring.averages(scores) == {
+        "least": {"2": (np.inf, 1, 1)},
+        "top2": {"2": (2.5, 3, 1), "1": (8.0, 1, 0)},
+    }
+    assert scoring.averages(scores, "min")["top2"]["2"].score == 1
+    assert list(scoring.averages(scores)) == ["least", "top2"]

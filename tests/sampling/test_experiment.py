@@ -1,0 +1,204 @@
+"""Images sampled one after the other: files that are written, kept, replaced and refused."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import loadmat
+
+from lipschitz.data.targets import SelectedImage
+from lipschitz.network import Box, Maxima
+from lipschitz.results import checkpoint, matfile
+from lipschitz.results.checkpoint import checkpoint_path
+from lipschitz.sampling.experiment import Experiment, image_tasks, sample_image
+from lipschitz.sampling.sampler import Sampler
+from lipschitz.settings import Settings
+from lipschitz.support.errors import InputError, Interrupted
+from tests.helpers import ROOT
+from tests.sampling.numpy_network import NumPyNetwork
+
+SETTINGS = Settings("own", "tanh", Nsamps=64, Niters=4, batch_size=32)
+X_0 = np.zeros(6, np.float32)
+FEATURES = Box(np.float32([0, -3, 10, 0, 0, -1]), np.float32([1, 3, 90, 0.1, 7, 1]))
+IN_BOX = np.float32([0.5, 1, 50, 0.05, 3, 0.5])
+
+
+@pytest.fixture(scope="module")
+def sampler():
+    with Sampler(NumPyNetwork(), 32, nthreads=1) as sampler:
+        yield sampler
+
+
+def tasks(folder, ids=(0,), x_0=X_0):
+    """The images of a run; they are all alike, and differ by their samples."""
+    chosen = [SelectedImage(i, 0, 0, True, 5.0, [2, 1], ["least", "top2"]) for i in ids]
+    images = dict.fromkeys(ids, x_0)
+    return image_tasks(chosen, images, folder, SETTINGS, NumPyNetwork())
+
+
+def paths(done):
+    """The files that a run wrote for an image."""
+    return [file.path for file, _ in done.sampled]
+
+
+def test_what_is_saved_is_what_sampling_an_image_gives(sampler, tmp_path):
+    estimates = sample_image(sampler, SETTINGS, X_0, 0, [2, 1], image_id=7)
+    (done,) = Experiment(sampler, SETTINGS).run(tasks(tmp_path, ids=[7]))
+    assert [file.target for file, _ in done.sampled] == [2, 1]
+    for path, estimate in zip(paths(done), estimates, strict=True):
+        contents = loadmat(path, squeeze_me=True)
+        np.testing.assert_array_equal(contents["G2_max"], estimate.G2_max)
+        assert contents["g_x0"] == estimate.g_x0 == 5
+    assert done.seconds > 0
+    assert not done.kept + done.lost
+    assert sorted(tmp_path.iterdir()) == sorted(paths(done))  # no checkpoint is left
+
+
+def test_what_is_finished_is_kept(sampler, tmp_path):
+    experiment = Experiment(sampler, SETTINGS)
+    first, second = experiment.run(tasks(tmp_path, ids=[0, 1]))
+    second.sampled[0][0].path.unlink()
+    again = list(experiment.run(tasks(tmp_path, ids=[0, 1])))
+    assert [file.path for file in again[0].kept] == paths(first)
+    assert (again[0].sampled, again[0].seconds) == ([], 0)
+    assert [paths(again[1]), [file.path for file in again[1].kept]] == [
+        paths(second)[:1],
+        paths(second)[1:],
+    ]
+
+
+def test_a_file_of_something_else_is_an_error_unless_it_is_to_be_replaced(sampler, tmp_path):
+    list(Experiment(sampler, SETTINGS).run(tasks(tmp_path)))
+    other = tasks(tmp_path, x_0=X_0 + np.float32(0.01))
+    with pytest.raises(InputError, match="is not what this run would give: it is of another image"):
+        Experiment(sampler, SETTINGS).check(other)
+    with pytest.raises(InputError, match="it is of another image"):
+        list(Experiment(sampler, SETTINGS).run(other))
+    replacing = Experiment(sampler, SETTINGS, overwrite=True)
+    replacing.check(other)
+    (done,) = replacing.run(other)
+    assert len(done.sampled) == 2
+    Experiment(sampler, SETTINGS).check(other)  # now it is this run's
+
+
+def test_an_image_is_resumed_from_its_checkpoints_to_the_bit(sampler, tmp_path, monkeypatch):
+    (whole,) = Experiment(sampler, SETTINGS).run(tasks(tmp_path / "whole"))
+    measured = []
+
+    class Interrupting(NumPyNetwork):
+        def gradient_maxima(self, *args):
+            measured.append(args)
+            if len(measured) == 6:  # in the middle of the third iteration, of two batches each
+                raise Interrupted(2)
+            return super().gradient_maxima(*args)
+
+    monkeypatch.setattr(sampler, "network", Interrupting())
+    with pytest.raises(Interrupted):
+        list(Experiment(sampler, SETTINGS).run(tasks(tmp_path / "cut")))
+    assert not list(tmp_path.glob("cut/**/*.mat"))
+    (resumed,) = Experiment(sampler, SETTINGS).run(tasks(tmp_path / "cut"))
+    assert len(measured) == 6 + 4
+    for path, expected in zip(paths(resumed), paths(whole), strict=True):
+        assert not checkpoint_path(path).exists()
+        for key in matfile.GRADIENT_KEYS.values():
+            np.testing.assert_array_equal(loadmat(path)[key], loadmat(expected)[key])
+
+
+def test_a_target_that_is_lost_costs_no_other(sampler, tmp_path, monkeypatch):
+    """As if no sample of its second iteration were finite."""
+    calls = []
+
+    class Overflowing(NumPyNetwork):
+        def gradient_maxima(self, x, *args):
+            calls.append(1)
+            lost = len(x) if len(calls) in (3, 4) else 0
+            return Maxima(super().gradient_maxima(x, *args).largest, np.array([lost, 0]))
+
+    monkeypatch.setattr(sampler, "network", Overflowing())
+    (done,) = Experiment(sampler, SETTINGS).run(tasks(tmp_path))
+    assert [file.info for file in done.lost] == ["least"]
+    assert [path.exists() for path in paths(done)] == [False, True]
+
+
+def test_an_image_that_cannot_be_scored_does_not_end_the_run(sampler, tmp_path):
+    wrong, right = tasks(tmp_path, ids=[0, 1])
+    wrong = replace(wrong, image=replace(wrong.image, true_label=1), files=wrong.files[:1])
+    first, second = Experiment(sampler, SETTINGS).run([wrong, right])
+    assert first.lost == wrong.files
+    assert "only an image that is classified correctly has a score" in str(first.error)
+    assert len(second.sampled) == 2
+
+
+def test_images_that_are_misclassified_are_no_task(tmp_path):
+    """And files are numbered through."""
+    targets = {"targets": [2, 1], "info": ["least", "top2"]}
+    right = SelectedImage(3, 0, 0, correct=True, largest_logit=5.0, **targets)
+    wrong = SelectedImage(4, 1, 0, correct=False, largest_logit=5.0, targets=[], info=[])
+    images = dict.fromkeys((3, 4, 5), X_0)
+    chosen = [right, wrong, replace(right, image_id=5)]
+    found = image_tasks(chosen, images, tmp_path, SETTINGS, NumPyNetwork())
+    assert [task.image.image_id for task in found] == [3, 5]
+    files = [file for task in found for file in task.files]
+    assert [file.number for file in files] == [0, 1, 2, 3]
+    assert files[0].path == tmp_path / "64_4_3_0_2_least_relu_order1.mat"
+
+
+def test_options_are_kept_in_the_file(sampler, tmp_path):
+    options = {"Nsamps": 64, "radius": None}
+    (done,) = Experiment(sampler, SETTINGS, options=options).run(tasks(tmp_path))
+    args = loadmat(paths(done)[0])["args"][0, 0]
+    assert args["Nsamps"].item() == 64
+    assert args["radius"].size == 0
+
+
+def run_of_its_own(folder):
+    """What `test_a_run_that_is_killed_is_resumed` starts; every iteration is checkpointed."""
+    checkpoint.INTERVAL = 0
+    settings = replace(SETTINGS, Niters=12, radius=0.5, box=FEATURES)
+    network = NumPyNetwork(box=FEATURES)
+    image = SelectedImage(5, 0, 0, True, 5.0, [2, 1], ["least", "top2"])
+    (task,) = image_tasks([image], {5: IN_BOX}, Path(folder), settings, network)
+    with Sampler(network, 32, 1) as sampler:
+        if count := os.environ.get("KILL_AFTER"):
+            sampler.iterations = killed_after(sampler.iterations, int(count))
+        list(Experiment(sampler, settings).run([task]))
+
+
+def killed_after(iterations, count):
+    """Iterations that end with SIGKILL, which nothing can answer."""
+
+    def call(*args):
+        for place, iteration in enumerate(iterations(*args)):
+            if place == count:
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield iteration
+
+    return call
+
+
+def test_a_run_that_is_killed_is_resumed(tmp_path):
+    """In a box of each value."""
+
+    def run(folder, **environment):
+        code = "import sys; from tests.sampling.test_experiment import run_of_its_own; "
+        code += "run_of_its_own(sys.argv[1])"
+        return subprocess.run(
+            [sys.executable, "-c", code, folder], cwd=ROOT, env=os.environ | environment
+        ).returncode
+
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    assert run(killed, KILL_AFTER="5") == -signal.SIGKILL
+    assert len(list(killed.rglob("*.checkpoint"))) == 2
+    assert not list(killed.rglob("*.mat"))
+    assert run(killed) == run(whole) == 0
+    assert not list(killed.rglob("*.checkpoint"))
+    files = sorted(path.relative_to(whole) for path in whole.rglob("*.mat"))
+    assert len(files) == 2
+    for file in files:
+        for key in matfile.GRADIENT_KEYS.values():
+            np.testing.assert_array_equal(loadmat(killed / file)[key], loadmat(whole / file)[key])

@@ -1,0 +1,89 @@
+"""The seam between frameworks: boxes, margins, fingerprints."""
+
+import numpy as np
+import pytest
+
+from lipschitz.network import (
+    Box,
+    Maxima,
+    Network,
+    are_probabilities,
+    fingerprint,
+    margin_weights,
+    network_fingerprint,
+)
+from tests.sampling.numpy_network import NumPyNetwork
+
+
+def test_what_answers_the_seam_is_a_network_whatever_its_framework():
+    assert isinstance(NumPyNetwork(), Network)
+    assert not isinstance(object(), Network)
+
+
+def test_the_default_box_is_that_of_2018():
+    assert (Box().lower, Box().upper, Box().width, str(Box())) == (-0.5, 0.5, 1, "[-0.5, 0.5]")
+
+
+def test_ends_can_be_numbers_or_arrays():
+    assert (Box(0, 255).width, str(Box(0, 255))) == (255, "[0, 255]")
+    lower = np.float32([0, 1, 2])
+    np.testing.assert_array_equal(Box(lower, 5).width, [5, 4, 3])
+    assert Box(lower, lower + 2).width == 2  # one for all values
+    assert str(Box(lower, 5)).startswith("[0, 5], an interval a value (")
+    assert str(Box(lower, 5)) != str(Box(lower + np.float32([0, 0, 1]), 5))
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "said"),
+    [
+        (-np.inf, 0, "a box has finite ends"),
+        (0, np.array([1, np.nan]), "a box has finite ends"),
+        (1, 1, "the lower end of a box lies below its upper end, for every value"),
+        (np.array([0, 2]), 1, "the lower end of a box lies below its upper end"),
+    ],
+)
+def test_a_box_has_an_inside(lower, upper, said):
+    with pytest.raises(ValueError, match=said):
+        Box(lower, upper)
+
+
+def test_margin_weights_are_true_minus_target():
+    np.testing.assert_array_equal(margin_weights(4, 2, [0, 3]), [[-1, 0, 1, 0], [0, 0, 1, -1]])
+
+
+def test_maxima_of_two_batches_together():
+    first = Maxima(np.array([[1.0, 5, 3]]), np.array([2]))
+    second = Maxima(np.array([[2.0, 4, 3]]), np.array([1]))
+    np.testing.assert_array_equal(first.merged(second).columns(), [[2, 5, 3, 3]])
+
+
+@pytest.mark.parametrize(
+    ("outputs", "expected"),
+    [
+        ([[0.25, 0.75], [1, 0]], True),
+        ([[0.25, 0.7499], [1, 0]], True),  # rounded
+        ([[0.25, 0.7], [1, 0]], False),
+        ([[-0.25, 1.25], [1, 0]], False),
+        ([[3, -2], [0.5, 0.5]], False),
+    ],
+)
+def test_outputs_in_0_to_1_with_a_sum_of_1_look_like_probabilities(outputs, expected):
+    assert are_probabilities(np.array(outputs)) == expected
+
+
+def test_a_fingerprint_is_that_of_values_shapes_and_types():
+    x = np.arange(6, dtype=np.float32)
+    assert fingerprint([x]) == fingerprint([x.copy()])
+    others = [[x + 1], [x.reshape(2, 3)], [x.astype(np.float64)], [x, x], [x[:3], x[3:]]]
+    found = {fingerprint(each) for each in others}
+    assert len(found) == len(others)
+    assert fingerprint([x]) not in found
+
+
+def test_a_fingerprint_of_a_network_is_that_of_its_weights_then_its_structure():
+    relu, tanh = (network_fingerprint("weights", {"activation": name}) for name in ("relu", "tanh"))
+    assert relu.startswith("weights-")
+    assert tanh.startswith("weights-")
+    assert relu != tanh
+    reordered = network_fingerprint("weights", {"b": 1, "a": 2})
+    assert reordered == network_fingerprint("weights", {"a": 2, "b": 1})
