@@ -12,7 +12,7 @@ import setup_digits
 import setup_imagenet
 import setup_mnist
 from lipschitz.builtin import model_file
-from lipschitz.builtin.names import NAMES, Architecture, Family
+from lipschitz.builtin.model_names import NAMES, Architecture, Family
 from lipschitz.data.dataset import DATASETS, DataSet
 from lipschitz.data.photographs import WITH_BACKGROUND, Photographs, first_class
 from lipschitz.settings import BATCH_SIZE, IMAGENET_BATCH_SIZE

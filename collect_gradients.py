@@ -20,7 +20,7 @@ import numpy as np
 import catalogue
 from defense import TRANSFORMATIONS
 from lipschitz.builtin.activations import ACTIVATIONS
-from lipschitz.builtin.names import NAMES
+from lipschitz.builtin.model_names import NAMES
 from lipschitz.data.dataset import DataSet
 from lipschitz.data.targets import (
     ALL,

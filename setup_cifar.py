@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from lipschitz.builtin.architectures import NUM_LABELS
-from lipschitz.builtin.names import Family
+from lipschitz.builtin.model_names import Family
 from lipschitz.data.dataset import (
     DATA_FOLDER_VARIABLE,
     DataSet,

@@ -10,7 +10,7 @@ import numpy as np
 import scipy
 
 from lipschitz.builtin.architectures import NUM_LABELS
-from lipschitz.builtin.names import Family
+from lipschitz.builtin.model_names import Family
 from lipschitz.data.dataset import DataSet, Images, one_hot
 from lipschitz.support.command import run
 from lipschitz.support.options import Parser

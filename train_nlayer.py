@@ -13,7 +13,7 @@ from pathlib import Path
 import catalogue
 from lipschitz.builtin import model_file
 from lipschitz.builtin.activations import ACTIVATIONS
-from lipschitz.builtin.names import Architecture
+from lipschitz.builtin.model_names import Architecture
 from lipschitz.builtin.training import EPOCHS, OPTIMIZERS, Rate, Recipe, learn, save
 from lipschitz.support.command import run
 from lipschitz.support.errors import InputError

@@ -26,6 +26,7 @@ OF_2018 = {"box": str(Box())}  # for files written before there was a choice
 SHOWN = 12  # digits of a fingerprint in print
 LOGIT_ERROR = 1e-3  # relative or absolute: devices and batches differ in less
 
+
 @dataclass(frozen=True)
 class Settings:
     """All that decides the maxima of an image and a target, but the network and the image.

@@ -12,7 +12,7 @@ ALLOWED = {
     "--help",  # of every command
     "--shm-size",  # docker's
 }
-COMMANDS = ROOT / "lipschitz" / "builtin" / "names.py"  # whole commands that train a network
+COMMANDS = ROOT / "lipschitz" / "builtin" / "model_names.py"  # whole commands that train a network
 
 
 def messages(path):

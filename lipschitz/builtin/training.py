@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lipschitz.builtin import model_file
-from lipschitz.builtin.names import DISTILLATION_TEMPERATURE, Architecture
+from lipschitz.builtin.model_names import DISTILLATION_TEMPERATURE, Architecture
 from lipschitz.data.dataset import DataSet, Images
 from lipschitz.settings import SEED
 from lipschitz.support.errors import InputError

@@ -15,8 +15,9 @@ import numpy as np
 from tqdm import tqdm
 
 from lipschitz.sampling.worker import Batch, Neighbourhood
-from lipschitz.support import machine
+from lipschitz.support import shared_memory
 from lipschitz.support.errors import RunError
+from lipschitz.support.machine import cores
 
 ROOT = Path(__file__).resolve().parents[2]
 # a signal ends a worker without a word: it holds nothing
@@ -33,7 +34,7 @@ SPARE_SLOTS = 2  # one that the consumer holds, one that is ready
 
 def default_count() -> int:
     """Half the cores, at least one."""
-    return max(1, machine.cores() // 2)
+    return max(1, cores() // 2)
 
 
 class Workers(AbstractContextManager):
@@ -195,23 +196,23 @@ def _interrupts_blocked() -> Iterator[None]:
 
 def _largest_ring(slots: int, batch_size: int, values: int) -> tuple[np.ndarray, int]:
     """A ring of `slots` batches, or of as many as shared memory has room for; its descriptor."""
-    wanted = machine.nbytes((slots, batch_size, values))
-    room = machine.shared_room()
+    wanted = shared_memory.nbytes((slots, batch_size, values))
+    room = shared_memory.room()
     for fewer in range(slots, 0, -1):
         try:
-            ring = machine.create_shared((fewer, batch_size, values))
-        except machine.NoRoomError:
+            ring = shared_memory.create((fewer, batch_size, values))
+        except shared_memory.NoRoomError:
             continue
         if fewer < slots:
             print(
-                f"shared memory ({machine.SHARED_MEMORY}) has {_megabytes(room)} of "
+                f"shared memory ({shared_memory.FOLDER}) has {_megabytes(room)} of "
                 f"{_megabytes(wanted)}: room for {fewer} batches in place of {slots}, which is "
                 "slower; the samples are the same",
                 file=sys.stderr,
             )
         return ring
     raise RunError(
-        f"shared memory ({machine.SHARED_MEMORY}) has no room for a batch: it has "
+        f"shared memory ({shared_memory.FOLDER}) has no room for a batch: it has "
         f"{_megabytes(room)}, {_megabytes(wanted // slots)} are needed and {_megabytes(wanted)} "
         "wanted. Enlarge it (docker run --shm-size), or choose a smaller batch size"
     )

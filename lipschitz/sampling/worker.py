@@ -13,7 +13,7 @@ import numpy as np
 
 from lipschitz.maths.ball import BLOCK, Ball, draw_block
 from lipschitz.network import Box
-from lipschitz.support.machine import attach_shared
+from lipschitz.support.shared_memory import attach
 
 
 class Neighbourhood(NamedTuple):
@@ -89,4 +89,4 @@ def main() -> None:
     parser.add_argument("segment", type=int, help="file descriptor of the shared memory")
     parser.add_argument("shape", type=int, nargs=3, help="slots, batch size, values per image")
     args = parser.parse_args()
-    serve(Connection(args.connection), attach_shared(args.segment, tuple(args.shape)))
+    serve(Connection(args.connection), attach(args.segment, tuple(args.shape)))

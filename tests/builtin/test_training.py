@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lipschitz.builtin.names import Architecture
+from lipschitz.builtin.model_names import Architecture
 from lipschitz.builtin.training import Rate, Recipe, distil, learn, train
 from lipschitz.data.dataset import DataSet
 from lipschitz.support.errors import InputError

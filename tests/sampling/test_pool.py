@@ -12,7 +12,7 @@ from lipschitz.maths.ball import ball
 from lipschitz.sampling import pool
 from lipschitz.sampling.pool import Workers
 from lipschitz.sampling.worker import Batch, Neighbourhood, draw
-from lipschitz.support import machine
+from lipschitz.support import shared_memory
 from lipschitz.support.errors import RunError
 from tests.helpers import shared_memory_of
 
@@ -124,14 +124,14 @@ def test_shared_memory_that_is_too_small_is_said():
 
 
 def test_a_ring_that_does_not_fit_is_made_smaller(monkeypatch, capsys):
-    create = machine.create_shared
+    create = shared_memory.create
 
     def with_room_for_two(shape):
         if shape[0] > 2:
-            raise machine.NoRoomError
+            raise shared_memory.NoRoomError
         return create(shape)
 
-    monkeypatch.setattr(machine, "create_shared", with_room_for_two)
+    monkeypatch.setattr(shared_memory, "create", with_room_for_two)
     with Workers(count=3, batch_size=32, values=10) as workers:
         small = [batch.copy() for batch in workers.batches(AROUND, 6, 2)]
     np.testing.assert_array_equal(small, drawn(6, 2))

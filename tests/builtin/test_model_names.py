@@ -5,7 +5,7 @@ import pytest
 
 from lipschitz.builtin.activations import ACTIVATIONS, bounded_relu
 from lipschitz.builtin.architectures import mlp
-from lipschitz.builtin.names import Family
+from lipschitz.builtin.model_names import Family
 from lipschitz.tf_backend.runtime import keras
 
 FAMILY = Family("cifar", 32, 3, filters=(64, 128), units=256)
