@@ -21,7 +21,7 @@ Products = Callable[[np.ndarray, np.ndarray], np.ndarray]
 class Box:
     """The valid inputs: each value lies in [lower, upper]; the default is the box of 2018.
 
-    Both ends are numbers, or arrays of the network's input shape.
+    An end is a number, or an array that broadcasts to the network's input shape.
     """
 
     lower: float | np.ndarray = -0.5

@@ -49,7 +49,13 @@ class Sampler(AbstractContextManager):
     """A network, and the workers that draw around its images. Use it in a `with` block."""
 
     def __init__(self, network: Network, batch_size: int, nthreads: int = 0) -> None:
-        """Start `nthreads` workers; 0: half the cores. Raises RunError without shared memory."""
+        """Start `nthreads` workers; 0: half the cores.
+
+        Raises ValueError if the box does not have the shape of the inputs, RunError if there is no
+        shared memory.
+        """
+        for end in (network.box.lower, network.box.upper):
+            np.broadcast_to(end, network.input_shape)
         self.network, self.batch_size = network, batch_size
         self.nthreads = nthreads or default_count()
         self._warned = False

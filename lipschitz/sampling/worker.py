@@ -1,6 +1,6 @@
 """A sampling worker: it draws the batches that it is sent into the shared ring.
 
-Started by `pool.py` as a process of its own; it imports no TensorFlow and no main script.
+Started by `pool.py` as a process of its own; it imports no framework and no main script.
 """
 
 import argparse
@@ -41,7 +41,8 @@ class Batch(NamedTuple):
 def draw(out: np.ndarray, around: Neighbourhood, batch: Batch) -> None:
     """Fill `out` (batch size, n), float32, with samples of the iteration from `first` on."""
     points = np.empty((BLOCK, out.shape[1]), np.float32)
-    x_0, lower, upper = around.x_0.ravel(), _flat(around.box.lower), _flat(around.box.upper)
+    x_0, shape = around.x_0.ravel(), around.x_0.shape
+    lower, upper = _flat(around.box.lower, shape), _flat(around.box.upper, shape)
     last = batch.first + len(out)
     for block in range(batch.first // BLOCK, -(-last // BLOCK)):
         draw_block(points, around.ball, around.seed, around.image, batch.iteration, block)
@@ -63,8 +64,10 @@ def _transform(
         np.clip(transformed, lower, upper, out=sample)
 
 
-def _flat(end: float | np.ndarray) -> np.ndarray:
-    return np.float32(end).ravel()
+def _flat(end: float | np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """An end of the box: a number, or one for each value of a sample."""
+    end = np.asarray(end, np.float32)
+    return np.broadcast_to(end, shape).ravel() if end.ndim else end
 
 
 def serve(connection: Connection, ring: np.ndarray) -> None:

@@ -43,7 +43,7 @@ def light_reference(tmp_path_factory):
 
 @pytest.fixture
 def light(tmp_path, ctrl_c):
-    """A run without TensorFlow to be disturbed: what it meets comes before and after the network."""
+    """A run without TensorFlow to be disturbed where the framework plays no part."""
     run = Run(tmp_path, WITHOUT_FRAMEWORK)
     yield run
     end_all(run)

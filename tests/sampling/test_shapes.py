@@ -142,6 +142,22 @@ def test_samples_stay_in_a_box_of_each_value():
     assert np.abs(free - 50).max() > 1
 
 
+def test_a_box_can_have_a_range_for_each_channel():
+    """Normalised colours, say: each channel has its own ends."""
+    box = Box(np.float32([-2, -1, 0]), np.float32([2, 1, 5]))
+    x_0, out = np.full((4, 4, 3), 0.5, np.float32), np.empty((64, 48), np.float32)
+    draw(out, Neighbourhood(x_0, ball("li", 9.0), 1, 0, None, box), Batch(0, 0, 0))
+    colours = out.reshape(-1, 3)
+    np.testing.assert_array_equal(colours.min(axis=0), box.lower)
+    np.testing.assert_array_equal(colours.max(axis=0), box.upper)
+
+
+def test_a_box_of_another_shape_is_an_error():
+    network = dense((5, 9, 2), Box(np.zeros(9), np.ones(9)))
+    with pytest.raises(ValueError, match="broadcast"):
+        Sampler(network, 32, 1)
+
+
 def test_transformations_see_the_unit_box():
     x_0 = RNG.uniform(-0.5, 0.5, (4, 4, 3)).astype(np.float32)
     jpeg = TRANSFORMATIONS["defend_jpeg"]
