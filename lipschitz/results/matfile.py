@@ -10,10 +10,8 @@ from pathlib import Path
 import numpy as np
 import scipy
 
-from lipschitz import settings
 from lipschitz.file_name import INFO, NUMBER, FileName
 from lipschitz.results import matlab_format
-from lipschitz.settings import Provenance
 from lipschitz.support import regular_file
 from lipschitz.support.atomic import replacing
 from lipschitz.support.errors import first_line
@@ -44,19 +42,20 @@ def save(path: Path, contents: dict[str, object]) -> None:
         scipy.io.savemat(unfinished, contents, appendmat=False)
 
 
-def difference(path: Path, provenance: Provenance) -> str:
-    """How a file's origin differs from this one, for people to read; empty if it does not.
+def provenance(path: Path) -> dict[str, object]:
+    """What the numbers of a file come from (lipschitz.settings).
 
-    Raises FormatError if it cannot be read.
+    Raises FormatError if the file cannot be read or does not say.
     """
     contents = _contents(path)
     try:
-        stored = dict(json.loads(str(np.ravel(contents[SETTINGS_KEY])[0])))
-    except KeyError:
-        return "it does not say which network it is of, as files of 2018 do not"
+        return dict(json.loads(str(np.ravel(contents[SETTINGS_KEY])[0])))
+    except KeyError as error:
+        raise FormatError(
+            "it does not say which network it is of, as files of 2018 do not"
+        ) from error
     except (ValueError, TypeError, IndexError, RecursionError) as error:
         raise FormatError(f"its {SETTINGS_KEY} cannot be read") from error
-    return settings.difference(stored, provenance)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from lipschitz.results import matfile
 from lipschitz.results.checkpoint import Checkpoint, checkpoint_path
 from lipschitz.results.estimate import Estimate
 from lipschitz.sampling.sampler import Sampler, Transformation, columns, estimates
-from lipschitz.settings import Provenance, Settings, as_json
+from lipschitz.settings import Provenance, Settings, as_json, difference
 from lipschitz.support.command import check_interrupted
 from lipschitz.support.errors import ImageError, InputError
 
@@ -153,7 +153,7 @@ class Experiment:
         if not path.exists():
             return False
         try:
-            different = matfile.difference(path, provenance)
+            different = difference(matfile.provenance(path), provenance)
         except matfile.FormatError as error:
             different = str(error)
         if different and not self.overwrite:
