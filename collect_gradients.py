@@ -67,7 +67,7 @@ def parse() -> argparse.Namespace:
     add("--ids", default="", help="tab-separated file: column id, and target for --target_type 8")
     add(
         "--target_type",
-        type=number(1),
+        type=int,
         default=15,
         help="sum of 1 top2, 2 random, 4 least; 8 with --ids: the targets named there; or 16, "
         "every class but the predicted one",
@@ -76,7 +76,7 @@ def parse() -> argparse.Namespace:
     add(
         "--transform",
         default="",
-        choices=["", *TRANSFORMATIONS],
+        type=transformation,
         metavar="NAME",
         help=f"put each sample through a defence: {', '.join(TRANSFORMATIONS)}",
     )
@@ -120,6 +120,13 @@ def parse() -> argparse.Namespace:
     return args
 
 
+def transformation(name: str) -> str:
+    """An argparse type: the name of a transformation, or none."""
+    if name and name not in TRANSFORMATIONS:
+        raise argparse.ArgumentTypeError(f"{name}: choose from {', '.join(TRANSFORMATIONS)}")
+    return name
+
+
 def check(args: argparse.Namespace) -> None:
     """Refuse what cannot work before anything slow begins."""
     if args.compute_slope and args.order == 2:
@@ -131,7 +138,7 @@ def check(args: argparse.Namespace) -> None:
     if args.nthreads > MOST_PER_CORE * cores():
         raise InputError(f"--nthreads {args.nthreads}: there are {cores()} cores")
     kinds = TOP2 | RANDOM | LEAST | ALL | (USER if args.ids else 0)
-    if not args.target_type & kinds:
+    if args.target_type < 1 or not args.target_type & kinds:
         raise InputError(
             f"--target_type {args.target_type}: give a sum of 1, 2 and 4, or 16; or 8 with --ids"
         )

@@ -1,6 +1,6 @@
 """An experiment: images with their targets, sampled one after the other, saved and resumed.
 
-`sample_image` is the unit of task, without files; `Experiment.run` stands around it.
+`sample_image` is the unit of work, without files; `Experiment.run` stands around it.
 """
 
 import itertools

@@ -71,18 +71,25 @@ def _flat(end: float | np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def serve(connection: Connection, ring: np.ndarray) -> None:
-    """Draw what is asked, answer with the process id, end when the other side is gone."""
+    """Draw the batches that come, answer with the process id, end when the other side is gone."""
     around = None
-    try:
-        while True:
-            message = connection.recv()
-            if isinstance(message, Neighbourhood):
-                around = message
-                continue
-            draw(ring[message.slot], around, message)
+    while message := _received(connection):
+        if isinstance(message, Neighbourhood):
+            around = message
+            continue
+        draw(ring[message.slot], around, message)
+        try:
             connection.send(os.getpid())
-    except (EOFError, ConnectionError):
-        return
+        except ConnectionError:
+            return
+
+
+def _received(connection: Connection) -> Neighbourhood | Batch | None:
+    """The next message, or None if the other side is gone, even in the middle of a message."""
+    try:
+        return connection.recv()
+    except (EOFError, OSError):
+        return None
 
 
 def main() -> None:

@@ -49,7 +49,7 @@ def number(
             wanted = f"a number above {least}" if above else f"{least} or more"
             raise argparse.ArgumentTypeError(f"{text}: give {wanted}")
         if below is not None and not value < below:
-            raise argparse.ArgumentTypeError(f"{text}: give a number below {below:g}")
+            raise argparse.ArgumentTypeError(f"{text}: give a number below {below:,}")
         return value
 
     return parse

@@ -16,8 +16,7 @@ def slices(batch: np.ndarray, largest: int, streams: int) -> list[np.ndarray]:
     """The batch, or the places of its samples, in equal parts of `largest` (even) or less.
 
     There are enough to keep the streams busy. Parts are even: pairs of samples stay together. They
-    follow from the sizes alone, so a rerun
-    computes the same.
+    follow from the sizes alone, so a rerun computes the same.
     """
     rounds = -(-len(batch) // (streams * largest))
     size = -(-len(batch) // (streams * rounds))

@@ -8,23 +8,17 @@ if TYPE_CHECKING:
     from lipschitz.tf_backend.runtime import keras
 
 # entries of a configuration that change no logit; Keras numbers names through in a process
-WITHOUT_EFFECT = (
-    "activity_regularizer",
-    "bias_constraint",
-    "bias_initializer",
-    "bias_regularizer",
+WITHOUT_EFFECT = {
     "build_config",
     "compile_config",
-    "kernel_constraint",
-    "kernel_initializer",
-    "kernel_regularizer",
     "module",
     "name",
     "registered_name",
     "seed",
     "shared_object_id",
     "trainable",
-)
+}
+OF_TRAINING = ("_constraint", "_initializer", "_regularizer")  # ends of such entries
 REFERENCES = ("keras_history", "input_layers", "output_layers")  # where layers are named
 
 
@@ -50,7 +44,7 @@ def _canonical(found: object, places: dict[str, int]) -> object:
         return {
             key: _places(value, places) if key in REFERENCES else _canonical(value, places)
             for key, value in found.items()
-            if key not in WITHOUT_EFFECT
+            if not (key in WITHOUT_EFFECT or key.endswith(OF_TRAINING))
         }
     if isinstance(found, list | tuple):
         return [_canonical(each, places) for each in found]
