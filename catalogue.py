@@ -86,6 +86,13 @@ def network_of_2018(model: object) -> Network:
     """An object of 2018's: `image_size`, `num_channels`, `num_labels` and `predict` of tensors."""
     from lipschitz.tf_backend.network import TensorFlowNetwork
 
+    needed = ("image_size", "num_channels", "num_labels", "predict")
+    if missing := [name for name in needed if not hasattr(model, name)]:
+        raise ValueError(
+            f"{type(model).__name__} is not a network: it lacks {', '.join(missing)}, and it does "
+            "not answer lipschitz.network.Network; keras_network in lipschitz.tf_backend.network "
+            "makes one of a Keras model"
+        )
     shape = (model.image_size, model.image_size, model.num_channels)
     return TensorFlowNetwork(model.predict, shape, model.num_labels)
 

@@ -11,6 +11,7 @@ from collections import Counter
 from itertools import groupby
 from pathlib import Path
 
+from lipschitz.data.targets import NAMED_BY_USER
 from lipschitz.maths.scores import DUAL_NORM
 from lipschitz.maths.weibull import SHAPE_REG
 from lipschitz.results import scoring
@@ -35,8 +36,8 @@ def parse() -> argparse.Namespace:
     add("--num_samples", type=count, default=0, help="use the first K maxima of a file; 0: all")
     add("--num_images", type=count, default=0, help="use the first K files, by image; 0: all")
     add("--shape_reg", type=weight, default=SHAPE_REG, help="weight of the fit's penalty")
-    add("--order", type=int, choices=BOUND_NORMS, help="score files of this order alone")
-    add("--activation", default="", help="score files of this activation alone")
+    add("--order", type=int, choices=BOUND_NORMS, help="score only files of this order")
+    add("--activation", default="", help="score only files of this activation")
     add("--nthreads", type=int, default=0, help=argparse.SUPPRESS)  # of 2018, without effect
     add("--plot_dir", default="", help="draw each fit into this folder")
     add(
@@ -215,7 +216,7 @@ def least_scores(scores: list[Score]) -> list[tuple[str, str, float]]:
 
 def by_kind(scores: list[Score], user_type: str) -> list[tuple[str, str, float]]:
     """The scores with their kind of target and norm; `user_type` is that of named targets."""
-    names = {"user": user_type} if user_type else {}
+    names = {NAMED_BY_USER: user_type} if user_type else {}
     kinds = [(score.file.name.info, score) for score in scores]
     return [(names.get(kind, kind), score.norm, score.score) for kind, score in kinds]
 

@@ -29,6 +29,7 @@ from lipschitz.data.targets import (
     TOP2,
     USER,
     IdFile,
+    NoTargetsError,
     SelectedImage,
     choose,
     read_ids,
@@ -91,7 +92,7 @@ def parse() -> argparse.Namespace:
     )
     add(
         "--radius",
-        type=number(0, above=True, below=np.inf, kind=float),
+        type=number(0, above=True, kind=float),
         default=None,
         help="largest radius (default "
         + ", ".join(f"{norm}: {high:g}" for norm, (_, high) in RADII.items())
@@ -205,10 +206,13 @@ def main() -> None:
 
 def ids_file(args: argparse.Namespace) -> IdFile:
     """The rows of --ids that -f and -n take."""
-    with concerning("--ids ", ": --target_type 8 needs it" if args.target_type & USER else ""):
-        named = read_ids(
-            Path(args.ids), args.firstimg, args.numimg, with_targets=bool(args.target_type & USER)
-        )
+    with_targets = bool(args.target_type & USER)
+    try:
+        named = read_ids(Path(args.ids), args.firstimg, args.numimg, with_targets)
+    except NoTargetsError as error:
+        raise InputError(f"--ids {error}: --target_type 8 needs it") from error
+    except InputError as error:
+        raise InputError(f"--ids {error}") from error
     print(
         f"--ids {args.ids}: {named.taken} of {named.rows} rows taken (--numimg {args.numimg}): "
         f"{len(named.images)} images"
@@ -253,13 +257,16 @@ def select_ids(there: int, named: IdFile | None, args: argparse.Namespace) -> li
 def images_and_logits(
     data: DataSet, ids: list[int], sampler: Sampler
 ) -> tuple[dict[int, np.ndarray], np.ndarray]:
-    """The images by id, and their logits (N, K)."""
-    images = {image_id: data.test_data[image_id] for image_id in ids}
-    logits = [
-        sampler.logits(np.stack([images[i] for i in ids[first : first + FIRST]]))
-        for first in range(0, len(ids), FIRST)
-    ]
-    return images, np.concatenate(logits)
+    """The images that the network gets right, by id, and the logits (N, K) of all."""
+    right, logits = {}, []
+    for first in range(0, len(ids), FIRST):
+        images = {image_id: data.test_data[image_id] for image_id in ids[first : first + FIRST]}
+        found = sampler.logits(np.stack(list(images.values())))
+        for (image_id, image), row in zip(images.items(), found, strict=True):
+            if row.argmax() == data.test_labels[image_id].argmax():
+                right[image_id] = image
+        logits.append(found)
+    return right, np.concatenate(logits)
 
 
 def user_targets(

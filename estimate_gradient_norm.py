@@ -74,7 +74,7 @@ class EstimateLipschitz(AbstractContextManager):
         )
         require_measurable(network, self._settings)
         self._sampler = Sampler(network, self.batch_size, self.nthreads)
-        return data, network
+        return data, network if model is None else model
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Logits (N, K) of images; outputs that look like probabilities are warned of, once."""
@@ -97,24 +97,28 @@ class EstimateLipschitz(AbstractContextManager):
         """Sample around x_0, of the network's shape, for the margins f_true - f_target.
 
         One target gives one estimate, several give a list. `order`, if given, must be that of
-        `load_model`.
-        `Nsamp` becomes a multiple of the batch size; samples are those of (seed, image_id), each
-        put through the transformation (defense.py), which x_0 is not. If an iteration has no
-        finite sample for a target, its maximum is nan. Raises ValueError if an argument does not
-        fit the network, InputError if a radius has to be given and is not, ImageError if a margin
-        is not above 0 at x_0, its gradient there is not finite, or all targets have an iteration
-        without a finite sample, and RunError if workers are killed again and again.
+        `load_model`. `Nsamp` becomes a multiple of the batch size; samples are those of (seed,
+        image_id), each put through the transformation (defense.py), which x_0 is not. If an
+        iteration has no finite sample for a target, its maximum is nan.
+
+        Raises ValueError if an argument does not fit the network, InputError if a radius has to be
+        given and is not, ImageError if a margin is not above 0 at x_0, its gradient there is not
+        finite, or all targets have an iteration without a finite sample, and RunError if workers
+        are killed again and again.
         """
         sampler = self._loaded()
-        if Nsamp < 1 or Niters < 1:
-            raise ValueError(f"Nsamp {Nsamp}, Niters {Niters}: give 1 or more")
         loaded = self._settings.order
         if order not in (None, loaded):
             raise ValueError(f"order {order}: the model was loaded for order {loaded}")
         if transform:
             _check_transform(transform, sampler.network.input_shape)
         settings = replace(
-            self._settings, Nsamps=Nsamp, Niters=Niters, sample_norm=sample_norm, radius=radius
+            self._settings,
+            Nsamps=Nsamp,
+            Niters=Niters,
+            sample_norm=sample_norm,
+            radius=radius,
+            transform=transform,
         )
         targets = [target_label] if np.ndim(target_label) == 0 else list(target_label)
         estimates = sample_image(

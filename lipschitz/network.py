@@ -37,14 +37,20 @@ class Box:
     def width(self) -> float | np.ndarray:
         """Upper - lower: a number if it is the same for all values."""
         widths = np.subtract(self.upper, self.lower)
-        return float(widths.flat[0]) if np.ptp(widths) == 0 else widths
+        return float(widths.flat[0]) if np.allclose(widths, widths.flat[0]) else widths
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Box) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
 
     def __str__(self) -> str:
-        if np.ndim(self.lower) == np.ndim(self.upper) == 0:
-            return f"[{self.lower:g}, {self.upper:g}]"
-        ends = np.broadcast_arrays(self.lower, self.upper)
-        lowest, highest = np.min(self.lower), np.max(self.upper)
-        return f"[{lowest:g}, {highest:g}], an interval a value ({fingerprint(ends)[:12]})"
+        ends = np.broadcast_arrays(np.float64(self.lower), np.float64(self.upper))
+        lowest, highest = float(ends[0].min()), float(ends[1].max())
+        if np.ptp(ends[0]) == np.ptp(ends[1]) == 0:
+            return f"[{lowest!r}, {highest!r}]"
+        return f"[{lowest!r}, {highest!r}], one interval per value ({fingerprint(ends)[:12]})"
 
 
 class Maxima(NamedTuple):
@@ -66,7 +72,7 @@ class Maxima(NamedTuple):
 class Network(Protocol):
     """A classifier. Images x are (B, *input_shape) float32, channels last; margins are g = w . f.
 
-    `weights` are rows w of `margin_weights`.
+    `weights` are rows w of `margin_weights`. The methods are called from several threads.
     """
 
     input_shape: tuple[int, ...]  # (H, W, C), (n,), (L, C), (D, H, W, C), ...

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lipschitz.file_name import FileName
-from lipschitz.maths.ball import DEFAULT_NORM, Ball, ball
+from lipschitz.maths.ball import DEFAULT_NORM, RADII, Ball, ball
 from lipschitz.network import STRUCTURE, Box, Network, fingerprint
 
 SEED = 1215
@@ -22,7 +22,7 @@ BATCH_SIZE, IMAGENET_BATCH_SIZE = 1024, 32
 
 # settings by name, then "network" and "image": fingerprints, and "logit": the image's largest
 Provenance = Mapping[str, object]
-OF_2018 = {"box": str(Box())}  # for files written before there was a choice
+IF_ABSENT = {"box": str(Box())}  # of files from before there was a choice
 SHOWN = 12  # digits of a fingerprint in print
 LOGIT_ERROR = 1e-3  # relative or absolute: devices and batches differ in less
 
@@ -47,6 +47,17 @@ class Settings:
     seed: int = SEED
     batch_size: int = BATCH_SIZE
     box: Box = field(default_factory=Box)
+
+    def __post_init__(self) -> None:
+        if self.sample_norm not in RADII or self.order not in (1, 2):
+            raise ValueError(f"no norm {self.sample_norm!r}, or no order {self.order}")
+        if min(self.Nsamps, self.Niters, self.batch_size) < 1 or self.seed < 0:
+            raise ValueError(
+                f"Nsamps {self.Nsamps}, Niters {self.Niters}, batch size {self.batch_size}: give 1 "
+                f"or more; seed {self.seed}: 0 or more"
+            )
+        if self.radius is not None and not 0 < self.radius < math.inf:
+            raise ValueError(f"radius {self.radius}: give a finite number above 0")
 
     @property
     def drawn(self) -> int:
@@ -83,10 +94,10 @@ class Settings:
     def provenance(self, network: Network, x_0: np.ndarray, logit: float) -> Provenance:
         """What the numbers of one image come from, as its files keep it; logit: its largest.
 
-        Batches are not in it: they show in the last bits of a maximum alone.
+        The batch size is left out: it changes only the last bits of a maximum.
         """
         named = {name: value for name, value in vars(self).items() if name != "batch_size"}
-        return named | {
+        named |= {
             "radius": self.ball.high,
             "drawn": self.drawn,
             "box": str(self.box),
@@ -94,6 +105,7 @@ class Settings:
             "image": fingerprint([x_0]),
             "logit": logit,
         }
+        return {name: _plain(value) for name, value in named.items()}
 
     def _has_default_radius(self) -> bool:
         one_width = np.ndim(self.box.width) == 0
@@ -108,10 +120,14 @@ def as_json(provenance: Provenance) -> str:
 def difference(stored: Provenance, wanted: Provenance) -> str:
     """The first thing that is not the same, for people to read; empty if all is."""
     for name, value in wanted.items():
-        there = stored.get(name, OF_2018.get(name))
+        there = stored.get(name, IF_ABSENT.get(name))
         if SAME.get(name, _equal)(there, value):
             continue
-        shown = f"{str(there)[:SHOWN]}, now {str(value)[:SHOWN]}"
+        if name in ("network", "image"):
+            there, value = str(there), str(value)
+            shown = f"{there[:SHOWN]}, now {value[:SHOWN]}"
+        else:
+            shown = f"{there}, now {value}"
         if name == "logit":
             return f"it is of another network, of the same weights (largest logit {shown})"
         if name == "network" and _weights(there) == _weights(value):
@@ -120,6 +136,11 @@ def difference(stored: Provenance, wanted: Provenance) -> str:
             return f"it is of another {name} ({shown})"
         return f"its {name} is {shown}"
     return ""
+
+
+def _plain(value: object) -> object:
+    """A number of NumPy's as one of Python's, which JSON can hold."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _equal(there: object, value: object) -> bool:

@@ -25,12 +25,21 @@ def test_the_default_box_is_that_of_2018():
 
 
 def test_ends_can_be_numbers_or_arrays():
-    assert (Box(0, 255).width, str(Box(0, 255))) == (255, "[0, 255]")
+    assert (Box(0, 255).width, str(Box(0, 255))) == (255, "[0.0, 255.0]")
     lower = np.float32([0, 1, 2])
     np.testing.assert_array_equal(Box(lower, 5).width, [5, 4, 3])
     assert Box(lower, lower + 2).width == 2  # one for all values
-    assert str(Box(lower, 5)).startswith("[0, 5], an interval a value (")
-    assert str(Box(lower, 5)) != str(Box(lower + np.float32([0, 0, 1]), 5))
+    assert Box(0, np.float32([0.3, 0.1 + 0.2])).width == pytest.approx(0.3)  # but for rounding
+    assert str(Box(lower, 5)).startswith("[0.0, 5.0], one interval per value (")
+
+
+def test_boxes_are_equal_if_their_ends_are():
+    lower = np.float32([0, 1, 2])
+    assert Box() == Box(-0.5, 0.5) == Box(np.full(3, -0.5), np.full(3, 0.5))
+    assert Box(lower, 5) == Box(np.float64(lower), np.full(3, 5))
+    assert Box(lower, 5) != Box(lower + np.float32([0, 0, 1]), 5)
+    assert Box(0, 0.123456789) != Box(0, 0.1234567)
+    assert len({Box(), Box(-0.5, 0.5), Box(0, 1)}) == 2
 
 
 @pytest.mark.parametrize(

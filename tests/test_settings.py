@@ -1,5 +1,6 @@
 """What follows from the settings of a run: folders, names of files, and what counts as the same."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -166,9 +167,37 @@ def test_a_file_without_a_box_has_the_box_of_2018():
     assert difference(older, WANTED) == ""
     wide = replace(SETTINGS, box=Box(0, 255), radius=3.0)
     said = difference(older, wide.provenance(NumPyNetwork(), X_0, 16.25))
-    assert said == "its box is [-0.5, 0.5], now [0, 255]"
+    assert said == "its box is [-0.5, 0.5], now [0.0, 255.0]"
 
 
 def test_a_missing_setting_is_a_difference():
     older = {name: value for name, value in WANTED.items() if name != "drawn"}
     assert difference(older, WANTED) == "its drawn is None, now 1024"
+
+
+def test_settings_of_the_same_values_are_equal():
+    assert Settings() == Settings()
+    assert Settings(box=Box(0, 1)) != Settings()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"radius": -1.0},
+        {"radius": np.inf},
+        {"sample_norm": "l3"},
+        {"order": 3},
+        {"Niters": 0},
+        {"seed": -1},
+    ],
+)
+def test_settings_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ValueError, match=str(next(iter(wrong.values())))):
+        Settings(**wrong)
+
+
+def test_numbers_of_numpy_can_be_settings():
+    settings = Settings(Nsamps=np.int64(64), radius=np.float32(1), seed=np.int64(1215))
+    plain = Settings(Nsamps=64, radius=1.0)
+    stored = json.loads(as_json(settings.provenance(NumPyNetwork(), X_0, 16.25)))
+    assert difference(stored, plain.provenance(NumPyNetwork(), X_0, 16.25)) == ""

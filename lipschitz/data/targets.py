@@ -93,6 +93,10 @@ def _random_class(
     return None
 
 
+class NoTargetsError(InputError):
+    """A file of ids names no targets."""
+
+
 class IdRow(NamedTuple):
     """An image that a file of ids names, and the targets in its rows."""
 
@@ -140,7 +144,8 @@ def _rows(path: Path, columns: list[str]) -> Iterator[list[int]]:
         raise InputError(f"{path}: it is empty")
     for column in columns:
         if column not in header:
-            raise InputError(
+            kind = NoTargetsError if column == "target" else InputError
+            raise kind(
                 f"{path} has no column {column!r} (tab separated; it has "
                 f"{', '.join(map(repr, header))[:SHOWN]})"
             )

@@ -133,7 +133,7 @@ def _contents(path: Path) -> dict[str, np.ndarray]:
 def _numbers(contents: dict[str, np.ndarray], key: str) -> np.ndarray:
     values = np.ravel(contents[key])
     if values.dtype.kind not in "iuf" or not (np.abs(values) <= LARGEST_NUMBER).all():
-        raise ValueError(f"{key} is not made of numbers, or not of float32's")
+        raise ValueError(f"{key} does not hold numbers, or holds some beyond float32")
     return values.astype(np.float64)
 
 
@@ -170,7 +170,7 @@ def _left_out(contents: dict[str, np.ndarray]) -> int:
     """How many samples the maxima leave out; files of 2018 do not say."""
     counts = _numbers(contents, NON_FINITE_KEY) if NON_FINITE_KEY in contents else np.zeros(1)
     if (counts < 0).any() or counts.sum() > LARGEST_COUNT:
-        raise ValueError(f"{NON_FINITE_KEY} are no counts")
+        raise ValueError(f"{NON_FINITE_KEY} does not hold counts")
     return int(counts.sum())
 
 

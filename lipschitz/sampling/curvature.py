@@ -16,7 +16,7 @@ LARGEST_BASIS = 2**27  # values of these bases, whatever the size of the images
 class Extremes(NamedTuple):
     """What a batch gives for T targets; arrays are (T,)."""
 
-    eigenvalue: np.ndarray  # of the samples' smallest the one largest in magnitude, signed
+    eigenvalue: np.ndarray  # the samples' smallest: the one largest in magnitude, signed
     capped: np.ndarray  # samples that reached the cap on Lanczos iterations
     products: np.ndarray  # Hessian-vector products spent
     left_out: np.ndarray  # samples without finite logits or Hessian

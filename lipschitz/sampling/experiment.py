@@ -45,14 +45,14 @@ class ImageTask:
 
 @dataclass(frozen=True)
 class ImageResult:
-    """The result for one image: the files that were there, and the estimates of the others.
+    """The result for one image: files that were kept, or estimates of targets without a file.
 
     `lost` are the targets that have no file: an iteration of theirs has no finite sample, or the
     image cannot be scored, for the reason in `error`.
     """
 
     image: SelectedImage
-    kept: list[TargetFile]
+    kept: list[TargetFile] = field(default_factory=list)
     sampled: list[tuple[TargetFile, Estimate]] = field(default_factory=list)
     lost: list[TargetFile] = field(default_factory=list)
     error: ImageError | None = None
@@ -70,7 +70,10 @@ def image_tasks(
     settings: Settings,
     network: Network,
 ) -> list[ImageTask]:
-    """The images that have a score, from `images` by id, with their targets numbered through."""
+    """The images that have a score, with their targets numbered consecutively.
+
+    `images` has their values by id.
+    """
     numbers = itertools.count()
     tasks = []
     for image in chosen:
@@ -106,7 +109,7 @@ def sample_image(
     scored, RunError if workers are killed again and again.
     """
     image = sampler.at_image(settings, x_0, true_label, targets, image_id)
-    return estimates(settings, image, list(sampler.iterations(settings, image, transform)))
+    return estimates(image, list(sampler.iterations(image, transform)))
 
 
 @dataclass(frozen=True)
@@ -124,20 +127,26 @@ class Experiment:
     options: Mapping[str, object] = field(default_factory=dict)
 
     def run(self, tasks: list[ImageTask]) -> Iterator[ImageResult]:
-        """Sample around each image, save its targets' files and yield the result.
+        """Sample around each image, save its targets' files and yield the results.
 
-        What an earlier run finished is kept, and one that ended in the middle of an image is
-        resumed from its checkpoints. Raises InputError if a file comes from something else.
+        What an earlier run finished is kept, and yielded first. A run that ended in the middle of
+        an image is resumed from its checkpoints. Raises InputError if a file comes from something
+        else.
         """
         niters = self.settings.Niters
         with tqdm(
             total=len(tasks) * niters, desc="iterations", disable=not sys.stderr.isatty()
         ) as bar:
-            for place, each in enumerate(tasks):
-                result = self._run_image(each, bar)
-                bar.update((place + 1) * niters - bar.n)
+            for place, task in enumerate(tasks):
                 bar.clear()
-                yield result
+                kept = [file for file in task.files if self._keep(file, task.provenance)]
+                if kept:
+                    yield ImageResult(task.image, kept)
+                if left := [file for file in task.files if file not in kept]:
+                    result = self._run_image(task, left, bar)
+                    bar.clear()
+                    yield result
+                bar.update((place + 1) * niters - bar.n)
 
     def check(self, tasks: list[ImageTask]) -> None:
         """Raise InputError if a file is there that comes from something else."""
@@ -160,18 +169,14 @@ class Experiment:
             raise InputError(f"{path} is not what this run would give: {different}")
         return not different
 
-    def _run_image(self, task: ImageTask, bar: tqdm) -> ImageResult:
-        kept = [file for file in task.files if self._keep(file, task.provenance)]
-        left = [file for file in task.files if file not in kept]
-        if not left:
-            return ImageResult(task.image, kept)
+    def _run_image(self, task: ImageTask, files: list[TargetFile], bar: tqdm) -> ImageResult:
         try:
-            results = self._sample(task, left, bar)
+            results = self._sample(task, files, bar)
         except ImageError as error:
-            return ImageResult(task.image, kept, lost=left, error=error)
-        sampled = list(zip(left, results, strict=True))
+            return ImageResult(task.image, lost=files, error=error)
+        sampled = list(zip(files, results, strict=True))
         lost = [file for file, estimate in sampled if not estimate.is_complete()]
-        return ImageResult(task.image, kept, sampled, lost)
+        return ImageResult(task.image, sampled=sampled, lost=lost)
 
     def _keep(self, file: TargetFile, provenance: Provenance) -> bool:
         """Whether an earlier run, or one beside this, finished a target."""
@@ -194,11 +199,11 @@ class Experiment:
             image = sampler.at_image(
                 settings, task.x_0, task.image.true_label, targets, task.image.image_id
             )
-            for iteration in sampler.iterations(settings, image, self.transform, done):
+            for iteration in sampler.iterations(image, self.transform, done):
                 checkpoint.add(iteration)
                 bar.update()
                 check_interrupted()
-            results = estimates(settings, image, checkpoint.iterations)
+            results = estimates(image, checkpoint.iterations)
             for place, (file, estimate) in enumerate(zip(files, results, strict=True)):
                 self.is_finished(file.path, task.provenance)  # raises if another run was here
                 if estimate.is_complete():

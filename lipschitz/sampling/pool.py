@@ -18,6 +18,7 @@ from lipschitz.sampling.worker import Batch, Neighbourhood
 from lipschitz.support import shared_memory
 from lipschitz.support.errors import RunError
 from lipschitz.support.machine import cores
+from lipschitz.support.text import say
 
 ROOT = Path(__file__).resolve().parents[2]
 # a signal ends a worker without a word: it holds nothing
@@ -204,11 +205,10 @@ def _largest_ring(slots: int, batch_size: int, values: int) -> tuple[np.ndarray,
         except shared_memory.NoRoomError:
             continue
         if fewer < slots:
-            print(
+            say(
                 f"shared memory ({shared_memory.FOLDER}) has {_megabytes(room)} of "
                 f"{_megabytes(wanted)}: room for {fewer} batches in place of {slots}, which is "
                 "slower; the samples are the same",
-                file=sys.stderr,
             )
         return ring
     raise RunError(

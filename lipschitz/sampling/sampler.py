@@ -34,8 +34,9 @@ PROBABILITIES = (
 
 @dataclass(frozen=True)
 class AtImage:
-    """An image with its targets, and what the network says of it."""
+    """An image with its targets: what the network makes of it, and how it is to be sampled."""
 
+    settings: Settings
     x_0: np.ndarray
     true_label: int
     targets: list[int]
@@ -55,7 +56,10 @@ class Sampler(AbstractContextManager):
         shared memory.
         """
         for end in (network.box.lower, network.box.upper):
-            np.broadcast_to(end, network.input_shape)
+            if np.broadcast_shapes(np.shape(end), network.input_shape) != network.input_shape:
+                raise ValueError(
+                    f"the box has the shape {np.shape(end)}, the inputs {network.input_shape}"
+                )
         self.network, self.batch_size = network, batch_size
         self.nthreads = nthreads or default_count()
         self._warned = False
@@ -87,21 +91,22 @@ class Sampler(AbstractContextManager):
     ) -> AtImage:
         """The margins f_true - f_target of an image, and for the second order their gradients.
 
-        Raises ValueError if shape or classes are not the network's, ImageError if a margin is not
-        above 0 or a gradient is not finite.
+        Raises ValueError if settings, shape or classes are not the network's, ImageError if a
+        margin is not above 0 or a gradient is not finite.
         """
         x_0, targets = np.asarray(x_0, np.float32), list(targets)
-        self._check(x_0, true_label, targets)
+        self._check(settings, x_0, true_label, targets)
+        if image_id < 0:
+            raise ValueError(f"image_id {image_id}: give 0 or more")
         pred = self.logits(x_0[None])[0]
         margins = _margins(pred, true_label, targets, image_id)
         norms = None
         if settings.order == 2:
             norms = self._gradient_norms(x_0, true_label, targets, image_id)
-        return AtImage(x_0, true_label, targets, image_id, pred, margins, norms)
+        return AtImage(settings, x_0, true_label, targets, image_id, pred, margins, norms)
 
     def iterations(
         self,
-        settings: Settings,
         image: AtImage,
         transform: Transformation | None = None,
         done: Sequence[Iteration] = (),
@@ -113,9 +118,8 @@ class Sampler(AbstractContextManager):
         ImageError once every target has an iteration without a finite sample, RunError if workers
         are killed again and again.
         """
-        if settings.batch_size != self.batch_size:
-            raise ValueError(f"the workers draw {self.batch_size} samples at a time")
-        drawn, network = settings.drawn, self.network
+        settings, network = image.settings, self.network
+        drawn = settings.drawn
         around = Neighbourhood(
             image.x_0, settings.ball, settings.seed, image.image_id, transform, network.box
         )
@@ -157,8 +161,15 @@ class Sampler(AbstractContextManager):
             raise ImageError(f"image {image_id}: its gradient is not finite")
         return found.largest
 
-    def _check(self, x_0: np.ndarray, true_label: int, targets: list[int]) -> None:
+    def _check(
+        self, settings: Settings, x_0: np.ndarray, true_label: int, targets: list[int]
+    ) -> None:
         network = self.network
+        if (settings.batch_size, settings.box) != (self.batch_size, network.box):
+            raise ValueError(
+                f"the settings are for batches of {settings.batch_size} in the box {settings.box}; "
+                f"the sampler has batches of {self.batch_size}, the network the box {network.box}"
+            )
         if x_0.shape != tuple(network.input_shape):
             raise ValueError(
                 f"x_0 has the shape {x_0.shape}, the network takes {tuple(network.input_shape)}"
@@ -191,10 +202,9 @@ def columns(settings: Settings) -> int:
     return len(GRADIENT_KEYS) + (len(SLOPE_KEYS) if settings.compute_slope else 0) + 1
 
 
-def estimates(
-    settings: Settings, image: AtImage, iterations: Sequence[Iteration]
-) -> list[Estimate]:
+def estimates(image: AtImage, iterations: Sequence[Iteration]) -> list[Estimate]:
     """Each target's estimate from all iterations; a maximum without a finite sample is nan."""
+    settings = image.settings
     found = np.stack([iteration.found for iteration in iterations], axis=-1)
     found[:, :-1] = np.where(found[:, -1:] == settings.drawn, np.nan, found[:, :-1])
     shared = {

@@ -5,6 +5,7 @@ Started by `pool.py` as a process of its own; it imports no framework and no mai
 
 import argparse
 import os
+import pickle
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import NamedTuple
@@ -19,7 +20,8 @@ from lipschitz.support.shared_memory import attach
 class Neighbourhood(NamedTuple):
     """Where samples are drawn: around one image, in one ball and the box, from one seed.
 
-    `transform` maps images (H, W, C) in [0, 1]; it travels by its name, so it is a module's.
+    `transform` maps images (H, W, C) in [0, 1]; it is pickled by its name, so it must be a
+    function of a module.
     """
 
     x_0: np.ndarray  # of any shape, float32
@@ -87,9 +89,10 @@ def serve(connection: Connection, ring: np.ndarray) -> None:
 def _received(connection: Connection) -> Neighbourhood | Batch | None:
     """The next message, or None if the other side is gone, even in the middle of a message."""
     try:
-        return connection.recv()
+        content = connection.recv_bytes()
     except (EOFError, OSError):
         return None
+    return pickle.loads(content)  # noqa: S301, the parent process pickled it
 
 
 def main() -> None:

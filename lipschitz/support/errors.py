@@ -42,7 +42,7 @@ def first_line(error: object) -> str:
 
 @contextmanager
 def concerning(before: str = "", after: str = "") -> Iterator[None]:
-    """Input errors of the block are told with the option that the user can change."""
+    """Add to the block's InputErrors the option to change."""
     try:
         yield
     except InputError as error:

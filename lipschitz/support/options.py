@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import NoReturn
 
 from lipschitz.support.errors import InputError
@@ -48,6 +49,8 @@ def number(
         if not (value > least if above else value >= least):
             wanted = f"a number above {least}" if above else f"{least} or more"
             raise argparse.ArgumentTypeError(f"{text}: give {wanted}")
+        if kind is float and not isfinite(value):
+            raise argparse.ArgumentTypeError(f"{text}: give a finite number")
         if below is not None and not value < below:
             raise argparse.ArgumentTypeError(f"{text}: give a number below {below:,}")
         return value

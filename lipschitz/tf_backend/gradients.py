@@ -15,9 +15,9 @@ tf.config.experimental.enable_op_determinism()
 
 Predict = Callable[[tf.Tensor], tf.Tensor]
 
-SLICE = 1024 if gpus else 256  # samples a call: activations stay small
-LARGEST_SLICE = 2**24 // STREAMS  # values of the images in a call, whatever their size
-TARGETS = 16  # a call: its graph stays small with a thousand classes
+SLICE = 1024 if gpus else 256  # samples per call: activations stay small
+LARGEST_SLICE = 2**24 // STREAMS  # values of the images per call, whatever their size
+TARGETS = 16  # per call: its graph stays small with a thousand classes
 
 
 def gradient_maxima(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
 
 import numpy as np
 
@@ -30,6 +31,7 @@ class TensorFlowNetwork:
     box: Box = field(default_factory=Box)
     fingerprint: str = ""
     graph: Callable[[], tf.Graph] | None = None
+    _compiling: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     streams = STREAMS
     device = property(lambda self: device_name())
@@ -51,7 +53,9 @@ class TensorFlowNetwork:
 
     def hessian_products(self, x: np.ndarray, weights: np.ndarray) -> Products:
         """Products with the Hessians of a margin at x."""
-        return hessian.products(self._hessian, x, weights)
+        with self._compiling:  # once, for all threads that ask
+            compiled = self._hessian
+        return hessian.products(compiled, x, weights)
 
     def is_piecewise_linear(self) -> bool:
         """Whether all operations between images and logits are known to be piecewise linear."""
@@ -77,7 +81,9 @@ class TensorFlowNetwork:
 
 
 def keras_network(model: keras.Model, box: Box | None = None) -> TensorFlowNetwork:
-    """A Keras model that gives logits, as a network."""
+    """A Keras model that gives logits, as a network. Raises ValueError if an input size is open."""
+    if None in model.input_shape[1:]:
+        raise ValueError(f"the model leaves sizes of its input open: {model.input_shape[1:]}")
 
     def predict(x: tf.Tensor) -> tf.Tensor:
         return model(x, training=False)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def is_piecewise_linear(graph: tf.Graph) -> bool:
-    """Whether the images, its first input, meet piecewise linear operations alone on their way.
+    """Whether the images, its first input, pass only through piecewise linear operations.
 
     An operation that is not known counts as curved.
     """

@@ -46,7 +46,7 @@ with _messages_only_on_failure():
     # TensorFloat-32 keeps 10 bits of the mantissa: too few for gradients that are compared
     tf.config.experimental.enable_tensor_float_32_execution(False)
 
-STREAMS = 1 if gpus else 2  # slices at a time: a GPU is kept busy by one
+STREAMS = 1 if gpus else 2  # slices computed at a time; one keeps a GPU busy
 
 __all__ = ["STREAMS", "device_name", "gpus", "keras", "tf"]
 

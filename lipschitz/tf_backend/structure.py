@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lipschitz.tf_backend.runtime import keras
 
-# entries of a configuration that change no logit; Keras numbers names through in a process
+# entries of a configuration that change no logit; Keras numbers names consecutively
 WITHOUT_EFFECT = {
     "build_config",
     "compile_config",
@@ -25,7 +27,8 @@ REFERENCES = ("keras_history", "input_layers", "output_layers")  # where layers 
 def structure(model: keras.Model) -> object:
     """The layers with their settings and how they are joined, as JSON can hold it.
 
-    For a subclass of Keras's model without a configuration it is the class alone.
+    Settings that have their default are left out: a later Keras may add others. For a subclass of
+    Keras's model without a configuration the structure is the class alone.
     """
     try:
         config = model.get_config()
@@ -40,7 +43,11 @@ def _canonical(found: object, places: dict[str, int]) -> object:
         if found.get("class_name") == "DTypePolicy":
             return found["config"]["name"]
         if isinstance(found.get("layers"), list):
-            places = {layer["config"]["name"]: place for place, layer in enumerate(found["layers"])}
+            names = [layer["config"].get("name") for layer in found["layers"]]
+            places = {name: place for place, name in enumerate(names)}
+        if isinstance(found.get("config"), dict):
+            settings = _without_defaults(found["config"], str(found.get("class_name")))
+            found = found | {"config": settings}
         return {
             key: _places(value, places) if key in REFERENCES else _canonical(value, places)
             for key, value in found.items()
@@ -49,6 +56,36 @@ def _canonical(found: object, places: dict[str, int]) -> object:
     if isinstance(found, list | tuple):
         return [_canonical(each, places) for each in found]
     return found
+
+
+def _without_defaults(config: dict[str, object], class_name: str) -> dict[str, object]:
+    """A layer's settings that are not the default of its class; unknown ones that are set."""
+    defaults = _defaults(class_name)
+    return {
+        key: value
+        for key, value in config.items()
+        if not _same(value, defaults.get(key, False)) and (key in defaults or value is not None)
+    }
+
+
+@cache
+def _defaults(class_name: str) -> dict[str, object]:
+    """The defaults of the arguments of a layer of Keras, by name."""
+    from lipschitz.tf_backend.runtime import keras
+
+    layer = getattr(keras.layers, class_name, None)
+    if layer is None:
+        return {}
+    arguments = inspect.signature(layer.__init__).parameters.values()
+    return {each.name: each.default for each in arguments if each.default is not each.empty}
+
+
+def _same(value: object, default: object) -> bool:
+    """Whether a setting is a default; sizes are lists in a configuration and may be tuples."""
+    value, default = (
+        list(each) if isinstance(each, list | tuple) else each for each in (value, default)
+    )
+    return type(value) is type(default) and value == default
 
 
 def _places(reference: object, places: dict[str, int]) -> object:

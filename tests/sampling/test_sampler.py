@@ -12,7 +12,7 @@ from estimate_gradient_norm import EstimateLipschitz
 from lipschitz.builtin.activations import ACTIVATIONS
 from lipschitz.builtin.architectures import mlp, seven_layer, two_layer
 from lipschitz.maths.ball import ball
-from lipschitz.network import margin_weights
+from lipschitz.network import Box, margin_weights
 from lipschitz.sampling.pool import Workers
 from lipschitz.sampling.sampler import Sampler, estimates, require_measurable
 from lipschitz.sampling.worker import Batch, Neighbourhood, draw
@@ -38,7 +38,7 @@ def samples(x_0, iteration, count=64, image=0, seed=1215):
 def sampled(sampler, settings, targets, image_id=0):
     """Estimates around the zero image."""
     image = sampler.at_image(settings, ZERO, 0, targets, image_id)
-    return estimates(settings, image, list(sampler.iterations(settings, image)))
+    return estimates(image, list(sampler.iterations(image)))
 
 
 def test_the_maxima_are_those_of_a_networks_formulas():
@@ -70,8 +70,8 @@ def test_the_curvature_is_that_of_a_networks_formulas():
 def test_iterations_that_are_done_are_not_drawn_again():
     with Sampler(NumPyNetwork(), 32, nthreads=1) as sampler:
         image = sampler.at_image(SETTINGS, ZERO, 0, [2])
-        whole = list(sampler.iterations(SETTINGS, image))
-        rest = list(sampler.iterations(SETTINGS, image, done=whole[:1]))
+        whole = list(sampler.iterations(image))
+        rest = list(sampler.iterations(image, done=whole[:1]))
     np.testing.assert_array_equal([each.found for each in rest], [x.found for x in whole[1:]])
     assert rest[0].ended > whole[0].ended  # the times continue, too
 
@@ -79,19 +79,30 @@ def test_iterations_that_are_done_are_not_drawn_again():
 def test_iterations_that_are_left_can_be_followed_by_another_image():
     long = replace(SETTINGS, Niters=50)
     with Sampler(NumPyNetwork(), 32, nthreads=2) as sampler:
-        next(sampler.iterations(long, sampler.at_image(long, ZERO, 0, [2], image_id=3)))
+        next(sampler.iterations(sampler.at_image(long, ZERO, 0, [2], image_id=3)))
         (after,) = sampled(sampler, SETTINGS, [2], image_id=4)
     with Sampler(NumPyNetwork(), 32, nthreads=2) as sampler:
         (alone,) = sampled(sampler, SETTINGS, [2], image_id=4)
     np.testing.assert_array_equal(after.G2_max, alone.G2_max)
 
 
-def test_batches_of_another_size_are_refused():
+@pytest.mark.parametrize(
+    "settings", [replace(SETTINGS, batch_size=64), replace(SETTINGS, box=Box(0, 255))]
+)
+def test_settings_of_other_batches_or_another_box_are_refused(other):
     with (
-        Sampler(NumPyNetwork(), 64, nthreads=1) as sampler,
-        pytest.raises(ValueError, match="the workers draw 64 samples at a time"),
+        Sampler(NumPyNetwork(), 32, nthreads=1) as sampler,
+        pytest.raises(ValueError, match="the sampler has batches of 32, the network the box"),
     ):
-        sampled(sampler, SETTINGS, [2])
+        sampled(sampler, replace(SETTINGS, **other), [2])
+
+
+def test_a_number_below_0_is_no_image():
+    with (
+        Sampler(NumPyNetwork(), 32, nthreads=1) as sampler,
+        pytest.raises(ValueError, match="image_id -1: give 0 or more"),
+    ):
+        sampled(sampler, SETTINGS, [2], image_id=-1)
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,35 @@ def test_a_model_that_is_saved_and_loaded_has_the_same_structure(tmp_path):
     assert keras_network(again).fingerprint == keras_network(model).fingerprint
 
 
+def test_settings_that_a_later_keras_adds_change_nothing(monkeypatch):
+    """They stand in every configuration then, with their defaults, as these of today do."""
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.BatchNormalization()])
+    before, config = structure(model), model.get_config()
+    for layer in config["layers"]:
+        layer["config"] |= {"sparse": False, "to_come": None, "renorm": False}
+        for known in ("epsilon", "use_bias", "optional"):
+            layer["config"].pop(known, None)
+    monkeypatch.setattr(model, "get_config", lambda: config)
+    assert structure(model) == before
+
+
+def test_a_layer_without_a_bias_differs():
+    with_bias = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
+    without = keras.Sequential([keras.Input((4,)), layers.Dense(3, use_bias=False)])
+    assert structure(with_bias) != structure(without)
+
+
+def test_a_layer_without_a_configuration_has_a_structure():
+    class Plain(layers.Layer):
+        def get_config(self):
+            return {}
+
+        def call(self, x):
+            return x
+
+    assert structure(keras.Sequential([keras.Input((4,)), Plain()]))
+
+
 @pytest.mark.parametrize(
     ("model", "other"),
     [
