@@ -86,9 +86,7 @@ def test_iterations_that_are_left_can_be_followed_by_another_image():
     np.testing.assert_array_equal(after.G2_max, alone.G2_max)
 
 
-@pytest.mark.parametrize(
-    "settings", [replace(SETTINGS, batch_size=64), replace(SETTINGS, box=Box(0, 255))]
-)
+@pytest.mark.parametrize("other", [{"batch_size": 64}, {"box": Box(0, 255)}])
 def test_settings_of_other_batches_or_another_box_are_refused(other):
     with (
         Sampler(NumPyNetwork(), 32, nthreads=1) as sampler,
