@@ -95,7 +95,10 @@ class Network(Protocol):
         """dg/dx (B, *input_shape) at each image, with a row (B, num_labels) for each."""
 
     def hessian_products(self, x: np.ndarray, weights: np.ndarray) -> Products:
-        """Products with the Hessians of g at x, for one row (num_labels,)."""
+        """Products with the Hessians of g at x, for one row (num_labels,).
+
+        Those of a sample whose logits are not finite are nan.
+        """
 
     def is_piecewise_linear(self) -> bool:
         """Whether the Hessian is zero wherever it exists; False if that is not known."""

@@ -41,24 +41,20 @@ def hessian_extremes(network: Network, batch: np.ndarray, weights: np.ndarray) -
 
     If all samples of a target are left out, its eigenvalue is 0.
     """
-    finite = np.isfinite(network.logits(batch)).all(axis=1)
     n = batch[0].size
     largest_slice = LARGEST_BASIS // (MOST_PRODUCTS + 1) // n
     size = max(2, min(SLICE, largest_slice // 2 * 2))
 
     def target_extremes(row: np.ndarray) -> Extremes:
-        def slice_extremes(places: np.ndarray) -> Extremes:
-            products = network.hessian_products(batch[places], row)
-            found = smallest_eigenvalues(products, _start(len(places), n))
-            valid = np.isfinite(found.eigenvalues) & finite[places]
+        def slice_extremes(x: np.ndarray) -> Extremes:
+            found = smallest_eigenvalues(network.hessian_products(x, row), _start(len(x), n))
+            valid = np.isfinite(found.eigenvalues)
             eigenvalues = np.where(valid, found.eigenvalues, 0)
             largest = eigenvalues[np.abs(eigenvalues).argmax()]
             return Extremes(largest, found.capped.sum(), found.products.sum(), (~valid).sum())
 
-        places = np.arange(len(batch))
-        return functools.reduce(
-            Extremes.merged, map_slices(slice_extremes, places, size, network.streams)
-        )
+        of_slices = map_slices(slice_extremes, batch, size, network.streams)
+        return functools.reduce(Extremes.merged, of_slices)
 
     return Extremes(*np.array([target_extremes(row) for row in weights]).T)
 

@@ -12,7 +12,10 @@ from lipschitz.tf_backend.runtime import tf
 
 
 def compiled(predict: Predict, shape: tuple[int, ...]) -> Callable:
-    """Compile (x, weights (K,)) -> (v -> H v), x and v of shape (B, *shape)."""
+    """Compile (x, weights (K,)) -> (v -> H v), x and v of shape (B, *shape).
+
+    Products of a sample whose logits are not finite are nan.
+    """
 
     def product(x: tf.Tensor, weights: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
         """H_b v_b: the derivative of v . dg/dx, for the Hessian is symmetric."""
@@ -21,7 +24,8 @@ def compiled(predict: Predict, shape: tuple[int, ...]) -> Callable:
         cotangent = tf.broadcast_to(weights, tf.shape(logits))
         (gradient,) = tf.gradients(logits, x, cotangent)
         (along_v,) = tf.gradients(gradient, x, v, unconnected_gradients="zero")
-        return along_v
+        finite = tf.reduce_all(tf.math.is_finite(logits), axis=1)
+        return tf.where(tf.reshape(finite, (-1,) + (1,) * len(shape)), along_v, np.nan)
 
     images = tf.TensorSpec((None, *shape), tf.float32)
     return linearize.split(product, [images, tf.TensorSpec(None, tf.float32)], images)
