@@ -6,7 +6,6 @@ output layer too and WIDTH is the first layer's, or MODELPATH/DATASET_cnn_7layer
 """
 
 import argparse
-import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,7 +35,7 @@ def parse() -> argparse.Namespace:
     add("--modelfile", default="", help="file to save; replaces --modelpath and the usual name")
     add("--modelpath", type=Path, default=model_file.MODELS, help="folder to save to")
     above_0, from_0 = (
-        number(0, above=above, below=math.inf, kind=float) for above in (True, False)
+        number(0, above=above, kind=float) for above in (True, False)
     )
     usual = "; -1: " + ", ".join(f"{name} {rate.initial:g}" for name, rate in RATES.items())
     add("--lr", type=or_usual(above_0), default=BY_OPTIMIZER, help=f"learning rate{usual}")

@@ -51,7 +51,7 @@ def test_modelfile_replaces_the_whole_path(tmp_path):
         ("--model digits 20 --wd 0 wide", "argument layer_sizes: wide: give a whole number"),
         ("--model digits --modeltype cnn 20", "layer sizes [20] are for --modeltype mlp"),
         ("--model digits --lr 0 20", "argument --lr: 0: give a number above 0"),
-        ("--model digits --lr inf 20", "argument --lr: inf: give a number below inf"),
+        ("--model digits --lr inf 20", "argument --lr: inf: give a finite number"),
         ("--model digits --wd -0.1 20", "argument --wd: -0.1: give 0 or more"),
         ("--model digits --modelfile . 20", ". is a folder: name a file"),
         ("--model digits 20 --epochs 0 20", "argument --epochs: 0: give 1 or more"),
