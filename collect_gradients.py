@@ -210,7 +210,7 @@ def ids_file(args: argparse.Namespace) -> IdFile:
     try:
         named = read_ids(Path(args.ids), args.firstimg, args.numimg, with_targets)
     except NoTargetsError as error:
-        raise InputError(f"--ids {error}: --target_type 8 needs it") from error
+        raise InputError(f"--ids {error}: --target_type 8 needs it, 7 does not") from error
     except InputError as error:
         raise InputError(f"--ids {error}") from error
     print(

@@ -34,9 +34,7 @@ def parse() -> argparse.Namespace:
     add("--activation", default="relu", choices=ACTIVATIONS, help="of all hidden layers")
     add("--modelfile", default="", help="file to save; replaces --modelpath and the usual name")
     add("--modelpath", type=Path, default=model_file.MODELS, help="folder to save to")
-    above_0, from_0 = (
-        number(0, above=above, kind=float) for above in (True, False)
-    )
+    above_0, from_0 = (number(0, above=above, kind=float) for above in (True, False))
     usual = "; -1: " + ", ".join(f"{name} {rate.initial:g}" for name, rate in RATES.items())
     add("--lr", type=or_usual(above_0), default=BY_OPTIMIZER, help=f"learning rate{usual}")
     usual = "; -1: " + ", ".join(f"{name} {rate.decay:g}" for name, rate in RATES.items())

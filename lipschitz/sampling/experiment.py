@@ -21,6 +21,7 @@ from lipschitz.sampling.sampler import Sampler, Transformation, columns, estimat
 from lipschitz.settings import Provenance, Settings, as_json, difference
 from lipschitz.support.command import check_interrupted
 from lipschitz.support.errors import ImageError, InputError
+from lipschitz.support.text import say
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,8 @@ class Experiment:
             checkpoint.restore(columns(settings))
             done = tuple(checkpoint.iterations)
             bar.update(len(done))
+            if done:
+                say(f"image {task.image.image_id}: resumed at iteration {len(done)}")
             targets = [file.target for file in files]
             image = sampler.at_image(
                 settings, task.x_0, task.image.true_label, targets, task.image.image_id
