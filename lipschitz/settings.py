@@ -24,6 +24,7 @@ BATCH_SIZE, IMAGENET_BATCH_SIZE = 1024, 32
 Provenance = Mapping[str, object]
 IF_ABSENT = {"box": str(Box())}  # of files from before there was a choice
 SHOWN = 12  # digits of a fingerprint in print
+LONGEST = 80  # characters of other settings in print: a file may hold any text
 LOGIT_ERROR = 1e-3  # relative or absolute: devices and batches differ in less
 
 
@@ -123,11 +124,8 @@ def difference(stored: Provenance, wanted: Provenance) -> str:
         there = stored.get(name, IF_ABSENT.get(name))
         if SAME.get(name, _equal)(there, value):
             continue
-        if name in ("network", "image"):
-            there, value = str(there), str(value)
-            shown = f"{there[:SHOWN]}, now {value[:SHOWN]}"
-        else:
-            shown = f"{there}, now {value}"
+        longest = SHOWN if name in ("network", "image") else LONGEST
+        shown = f"{str(there)[:longest]}, now {str(value)[:longest]}"
         if name == "logit":
             return f"it is of another network, of the same weights (largest logit {shown})"
         if name == "network" and _weights(there) == _weights(value):

@@ -201,3 +201,7 @@ def test_numbers_of_numpy_can_be_settings():
     plain = Settings(Nsamps=64, radius=1.0)
     stored = json.loads(as_json(settings.provenance(NumPyNetwork(), X_0, 16.25)))
     assert difference(stored, plain.provenance(NumPyNetwork(), X_0, 16.25)) == ""
+
+
+def test_a_text_of_any_length_in_a_file_is_cut_in_print():
+    assert len(difference(WANTED | {"seed": "9" * 10**6}, WANTED)) < 120
