@@ -1,12 +1,16 @@
 # `make demo` and `make test` are all the set-up there is: both install what they need into .venv.
-PYTHON ?= python3
+# Another interpreter than python3: `make PYTHON=python3.12`.
 BIN := .venv/bin
 
 .PHONY: demo test test-slow bench lint format clean
 
+# installed again if .venv cannot import the toolkit: its interpreter is gone or another, say
+ifneq ($(shell $(BIN)/python -Ic 'import lipschitz' 2> /dev/null && echo works),works)
+.PHONY: .venv/installed
+endif
+
 .venv/installed: pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@./make_venv.sh $(PYTHON)
 	touch $@
 
 demo: .venv/installed
