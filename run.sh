@@ -79,7 +79,13 @@ esac
 [[ $gpu =~ ^[0-9]+(,[0-9]+)*$ ]] || refuse "gpuNum '$gpu': give a number, or a list like 0,1"
 
 # The interpreter: $PYTHON, else that of an activated environment, else that of the clone's .venv.
-here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+here=${BASH_SOURCE[0]}
+while [[ -L $here ]]; do # macOS had no readlink -f for long
+    link=$(readlink "$here")
+    [[ $link == /* ]] || link=$(dirname "$here")/$link
+    here=$link
+done
+here=$(CDPATH='' cd "$(dirname "$here")" && pwd -P)
 python=${PYTHON:-python3}
 if [[ -z ${PYTHON:-}${VIRTUAL_ENV:-} && -x $here/.venv/bin/python ]]; then
     python=$here/.venv/bin/python
@@ -97,8 +103,9 @@ printf '%s\n' "Using GPU $gpu" "$log" | tee "$log"
 echo "${collect[*]}"
 step "${collect[@]}"
 
-mapfile -t files < <(sed -nE 's/^(saved to|kept) //p' "$log")
-step "$python" "$here/clever.py" "${files[@]}"
+score=("$python" "$here/clever.py")
+while IFS= read -r file; do score+=("$file"); done < <(sed -nE 's/^(saved to|kept) //p' "$log")
+step "${score[@]}"
 ((ended == 0)) || exit "$ended"
 grep -F '[STATS][L0]' "$log"
 echo "Done $log" | tee -a "$log"
