@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import random
@@ -22,7 +23,8 @@ NAMED_BY_USER = "user"  # info of a target that a file of ids names
 
 LARGEST_FILE = 2**23  # bytes: a row for each photograph of ImageNet's validation set has a tenth
 SHOWN = 80  # characters of what is wrong
-NUMBER = re.compile(r"\d{1,9}", re.ASCII)
+NUMBER = re.compile(r"(\d{1,9})(?:\.0+)?", re.ASCII)  # 3, or 3.0 as some programs write it
+SEPARATORS = {"\t": "tabs", ",": "commas", ";": "semicolons"}
 
 
 @dataclass(frozen=True)
@@ -113,14 +115,15 @@ class IdFile(NamedTuple):
 
 
 def read_ids(path: Path, first: int, count: int, with_targets: bool) -> IdFile:
-    """Read `count` rows from row `first` on of a tab-separated file: `id`, and `target`.
+    """Read `count` rows from row `first` on of a file with columns `id`, and `target`.
 
-    Rows of one image are put together. Raises InputError if the file cannot be used.
+    Tabs, commas or semicolons separate the columns. Rows of one image are put together. Raises
+    InputError if the file cannot be used.
     """
     try:
         rows = list(_rows(path, ["id", "target"] if with_targets else ["id"]))
     except csv.Error as error:
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(f"{path} is no table of columns: {error}") from error
     if first >= len(rows):
         raise InputError(f"{path} has {len(rows)} rows: there is no row {first}")
     taken = rows[first : first + count]
@@ -133,20 +136,18 @@ def read_ids(path: Path, first: int, count: int, with_targets: bool) -> IdFile:
 
 def _rows(path: Path, columns: list[str]) -> Iterator[list[int]]:
     """The numbers in these columns, row by row."""
-    try:
-        text = regular_file.read(path, LARGEST_FILE).decode("utf-8-sig")
-    except ValueError as error:
-        raise InputError(f"{path}: {error}") from error
-    rows = csv.reader(io.StringIO(text, newline=None), delimiter="\t", quoting=csv.QUOTE_NONE)
-    filled = ((rows.line_num, fields) for fields in rows if any(field.strip() for field in fields))
+    text = _text(path)
+    separator = _separator(text.lstrip().partition("\n")[0])
+    filled = _filled_lines(text, separator)
     _, header = next(filled, (1, []))
     if not header:
         raise InputError(f"{path}: it is empty")
     for column in columns:
         if column not in header:
             kind = NoTargetsError if column == "target" else InputError
+            separated = SEPARATORS[separator] if len(header) > 1 else "tabs, commas or semicolons"
             raise kind(
-                f"{path} has no column {column!r} (tab separated; it has "
+                f"{path} has no column {column!r} (separated by {separated}; it has "
                 f"{', '.join(map(repr, header))[:SHOWN]})"
             )
     places = {column: header.index(column) for column in columns}
@@ -156,10 +157,50 @@ def _rows(path: Path, columns: list[str]) -> Iterator[list[int]]:
                 f"{path}: line {number} has {len(fields)} columns, the first {len(header)}"
             )
         fields += [""] * (len(header) - len(fields))
-        for column, place in places.items():
-            if not NUMBER.fullmatch(fields[place]):
+        found = {column: NUMBER.fullmatch(fields[place]) for column, place in places.items()}
+        for column, match in found.items():
+            if not match:
                 raise InputError(
-                    f"{path}, line {number}: {column} {fields[place][:SHOWN]!r} is not a number "
-                    "of 0 or more"
+                    f"{path}, line {number}: {column} {fields[places[column]][:SHOWN]!r} is not a "
+                    "number of 0 or more"
                 )
-        yield [int(fields[place]) for place in places.values()]
+        yield [int(match[1]) for match in found.values()]
+
+
+def _text(path: Path) -> str:
+    """The file's text, with the line ends of this system.
+
+    Spreadsheets write UTF-16 or UTF-8 with a byte-order mark, or an encoding of their country,
+    whose letters do not matter here: names of columns and numbers are ASCII.
+    """
+    try:
+        content = regular_file.read(path, LARGEST_FILE)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+    marks = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    text = content.decode("utf-16" if content.startswith(marks) else "utf-8-sig", "replace")
+    return io.StringIO(text, newline=None).read()
+
+
+def _separator(header: str) -> str:
+    """What separates the columns: with it the first line has a column `id`."""
+    for separator in SEPARATORS:
+        if "id" in map(_plain, header.split(separator)):
+            return separator
+    return next((separator for separator in SEPARATORS if separator in header), "\t")
+
+
+def _filled_lines(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """The fields of each line that is not blank, with its number."""
+    # tab-separated notes have quotes for inches, commas in notes need quotes
+    quotes = {"quoting": csv.QUOTE_NONE} if separator == "\t" else {"strict": True}
+    rows = csv.reader(io.StringIO(text), delimiter=separator, **quotes)
+    for fields in rows:
+        plain = [_plain(field) for field in fields]
+        if any(plain):
+            yield rows.line_num, plain
+
+
+def _plain(field: str) -> str:
+    """A field without blanks and quotes around it."""
+    return field.strip().strip('"').strip()

@@ -152,9 +152,14 @@ def test_quotes_are_characters_like_others(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("id\n5\n", r"has no column 'target' \(tab separated; it has 'id'\)"),
+        (
+            "id\n5\n",
+            r"has no column 'target' \(separated by tabs, commas or semicolons; it has 'id'",
+        ),
+        ("id;x\n5;1\n", r"has no column 'target' \(separated by semicolons; it has 'id', 'x'\)"),
+        ("no,target\n5,1\n", r"has no column 'id' \(separated by commas; it has 'no', 'target'\)"),
+        ("id target\n5 1\n", r"separated by tabs, commas or semicolons; it has 'id target'\)"),
         ("number\ttarget\n5\t1\n", "has no column 'id'"),
-        ("id,target\n5,1\n", "has no column 'id'.*it has 'id,target'"),
         ("id\ttarget\n5\tx\n", "line 2: target 'x' is not a number"),
         ("id\ttarget\n5\t1\n-1\t1\n", "line 3: id '-1' is not a number of 0 or more"),
         ("id\ttarget\n5\t\n", "line 2: target '' is not a number"),
@@ -166,6 +171,9 @@ def test_quotes_are_characters_like_others(tmp_path):
         ("id\ttarget\n\n5\n", "line 3: target '' is not a number"),
         ("id\ttarget\n\xd9\xa1\t1\n", "line 2: id '١' is not a number"),
         ("id\ttarget\n5\t" + "9" * 5000, "line 2: target '9999"),
+        ("id\ttarget\n5\t1.5", "line 2: target '1.5' is not a number"),
+        ("id;target\n5;1,000", "line 2: target '1,000' is not a number"),
+        ('id,note,target\n5,"open,1\n6,b,2\n', "is no table of columns: unexpected end of data"),
     ],
 )
 def test_what_cannot_be_used_is_said(tmp_path, content, message):
@@ -190,6 +198,34 @@ def test_what_is_no_regular_file_of_ids_is_refused(tmp_path):
         read_ids(tmp_path / "large", 0, 1, with_targets=True)
 
 
-def test_files_of_other_systems_are_read(tmp_path):
-    (tmp_path / "ids.txt").write_bytes(b"\xef\xbb\xbfid\ttarget\r\n5\t1\r\n")
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfid\ttarget\r\n5\t1\r\n",
+        b"id\ttarget\r5\t1\r",
+        "id\ttarget\n5\t1\n".encode("utf-16"),
+        "id;target;größe\n5;1;ä\n".encode("latin-1"),
+    ],
+)
+def test_files_of_other_systems_are_read(tmp_path, content):
+    (tmp_path / "ids.txt").write_bytes(content)
     assert read_ids(tmp_path / "ids.txt", 0, 1, with_targets=True).images == [IdRow(5, [1])]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "id,target\n5,3\n7,1\n",
+        "\n,id,target\n\n0,5,3\n,,\n1,7,1\n",
+        '"id";"target"\n"5";"3"\n"7";"1"\n',
+        '"id"\t"target"\n"5"\t"3"\n"7"\t"1"\n',
+        "id\ttarget\n5.0\t3.00\n7.0\t1.0\n",
+        "id, target\n 5, 3\n 7, 1\n",
+        'note,id,target\n"a, b; ""c""",5,3\n"d\ne",7,1\n',
+        "id\tnote, and more; of it\ttarget\n5\ta\t3\n7\tb\t1\n",
+    ],
+)
+def test_what_other_programs_write_is_read(tmp_path, content):
+    (tmp_path / "ids.txt").write_text(content)
+    found = read_ids(tmp_path / "ids.txt", 0, 9, with_targets=True)
+    assert found == IdFile([IdRow(5, [3]), IdRow(7, [1])], taken=2, rows=2)
