@@ -1,4 +1,8 @@
-"""The names of the .mat files: NSAMP_NITERS_ID_TRUE_TARGET_INFO_ACTIVATION_orderO.mat."""
+"""The names of the .mat files: NSAMP_NITERS_ID_TRUE_TARGET_INFO_ACTIVATION_orderO.mat.
+
+Names of 2018 are read too: the first had no activation and order (relu and 1 are meant), and with
+some versions of SciPy the files had no ending.
+"""
 
 import re
 from pathlib import Path
@@ -11,9 +15,14 @@ INFO = r"[A-Za-z][A-Za-z0-9-]{0,31}"
 ACTIVATION = r"\w[\w.-]{0,63}"  # may contain "_" (hard_sigmoid), an info does not
 FILE_NAME = re.compile(
     "_".join([f"({NUMBER})"] * 5)
-    + f"_({INFO})_({ACTIVATION})_order({NUMBER}){re.escape(EXTENSION)}",
+    + f"_({INFO})(?:_({ACTIVATION})_order({NUMBER}))?(?i:{re.escape(EXTENSION)})?",
     re.ASCII,
 )
+
+
+def has_ending(text: str) -> bool:
+    """Whether a file's name ends in .mat, or .MAT."""
+    return text.lower().endswith(EXTENSION)
 
 
 class FileName(NamedTuple):
@@ -38,7 +47,12 @@ class FileName(NamedTuple):
         if not found:
             raise ValueError("its name is not NSAMP_NITERS_ID_TRUE_TARGET_INFO_ACTIVATION_orderO")
         *numbers, info, activation, order = found.groups()
-        return cls(*map(int, numbers), info, activation, int(order))
+        return cls(*map(int, numbers), info, activation or "relu", int(order or 1))
+
+    @classmethod
+    def lacks_ending(cls, text: str) -> bool:
+        """Whether this would be the name of a file of maxima if it ended in .mat."""
+        return not has_ending(text) and FILE_NAME.fullmatch(text) is not None
 
     @property
     def experiment(self) -> tuple[int, int, str, int]:
