@@ -12,6 +12,20 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 STRUCTURE = "-"  # in a fingerprint: between the hash of the weights and that of the structure
+SHOWN = 12  # digits of a hash in print
+ROUNDING = 1e-6  # of a box's width: what float32 may add to a value at its end
+
+LOGITS, PROBABILITIES, SIGMOIDS = "logits", "probabilities", "sigmoids"  # kinds of outputs
+SUM_ERROR = 1e-2  # of probabilities in bfloat16
+FEWEST_SIGMOIDS = 10  # fewer numbers can be in [0, 1] by chance
+NOT_LOGITS = {
+    PROBABILITIES: "the network's outputs look like probabilities (in [0, 1], with a sum of 1). "
+    "CLEVER is defined on logits: scores of a softmax output do not compare. Take the layer before "
+    "the softmax",
+    SIGMOIDS: "the network's outputs all lie in [0, 1], like those of a sigmoid per class. CLEVER "
+    "is defined on logits: scores of such outputs do not compare. Take the layer before the "
+    "sigmoid",
+}
 
 # H v (len(active), n) for the samples `active` of a batch and one vector each, v (len(active), n)
 Products = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -39,6 +53,17 @@ class Box:
         widths = np.subtract(self.upper, self.lower)
         return float(widths.flat[0]) if np.allclose(widths, widths.flat[0]) else widths
 
+    def contains(self, x: np.ndarray) -> bool:
+        """Whether all values of x, of the input's shape, lie in the box, but for rounding."""
+        room = ROUNDING * np.maximum(self.width, np.maximum(np.abs(self.lower), np.abs(self.upper)))
+        return bool(np.all((x >= self.lower - room) & (x <= self.upper + room)))
+
+    def farthest(self, x_0: np.ndarray) -> dict[str, float]:
+        """The distance from x_0 to the farthest point of the box in the norms "1", "2" and "i"."""
+        away = np.maximum(np.float64(x_0) - self.lower, self.upper - np.float64(x_0)).ravel()
+        orders = {"1": 1, "2": 2, "i": np.inf}
+        return {norm: float(np.linalg.norm(away, order)) for norm, order in orders.items()}
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Box) and str(self) == str(other)
 
@@ -50,7 +75,7 @@ class Box:
         lowest, highest = float(ends[0].min()), float(ends[1].max())
         if np.ptp(ends[0]) == np.ptp(ends[1]) == 0:
             return f"[{lowest!r}, {highest!r}]"
-        return f"[{lowest!r}, {highest!r}], one interval per value ({fingerprint(ends)[:12]})"
+        return f"[{lowest!r}, {highest!r}], one interval per value ({fingerprint(ends)[:SHOWN]})"
 
 
 class Maxima(NamedTuple):
@@ -113,7 +138,16 @@ def margin_weights(num_labels: int, true_label: int, targets: list[int]) -> np.n
 def are_probabilities(outputs: np.ndarray) -> bool:
     """Whether outputs (N, K) look like those of a softmax: in [0, 1], with a sum of 1 each."""
     inside = (outputs >= 0).all() and (outputs <= 1).all()
-    return bool(inside and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
+    return bool(inside and np.allclose(outputs.sum(axis=1), 1, atol=SUM_ERROR))
+
+
+def kind_of_outputs(outputs: np.ndarray) -> str:
+    """What outputs (N, K) look like: `LOGITS`, `PROBABILITIES` or `SIGMOIDS`."""
+    if are_probabilities(outputs):
+        return PROBABILITIES
+    inside = (outputs >= 0).all() and (outputs <= 1).all()
+    # logits that are all zero are those of a dead network
+    return SIGMOIDS if inside and outputs.any() and outputs.size >= FEWEST_SIGMOIDS else LOGITS
 
 
 def fingerprint(arrays: Iterable[np.ndarray]) -> str:
@@ -132,3 +166,8 @@ def network_fingerprint(weights: str, structure: object) -> str:
     """
     text = json.dumps(structure, sort_keys=True, default=lambda found: type(found).__name__)
     return weights + STRUCTURE + hashlib.sha256(text.encode()).hexdigest()
+
+
+def short_fingerprint(network: object) -> str:
+    """A fingerprint for people to read: the first digits of its two hashes."""
+    return STRUCTURE.join(part[:SHOWN] for part in str(network).split(STRUCTURE, 1))

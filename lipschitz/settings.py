@@ -9,12 +9,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from lipschitz.file_name import FileName
-from lipschitz.maths.ball import DEFAULT_NORM, RADII, Ball, ball
-from lipschitz.network import STRUCTURE, Box, Network, fingerprint
+from lipschitz.maths.ball import DEFAULT_NORM, RADII, Ball, ball, radii_inside
+from lipschitz.network import SHOWN, STRUCTURE, Box, Network, fingerprint, short_fingerprint
+from lipschitz.support.text import printable
 
 SEED = 1215
 NSAMPS, NITERS = 1024, 500
@@ -23,9 +25,17 @@ BATCH_SIZE, IMAGENET_BATCH_SIZE = 1024, 32
 # settings by name, then "network" and "image": fingerprints, and "logit": the image's largest
 Provenance = Mapping[str, object]
 IF_ABSENT = {"box": str(Box())}  # of files from before there was a choice
-SHOWN = 12  # digits of a fingerprint in print
+OF_IMAGE = ("image", "logit")  # in which the files of one experiment differ
+IN_NAME = ("Nsamps", "Niters", "order", "activation")  # that a file's name tells
 LONGEST = 80  # characters of other settings in print: a file may hold any text
 LOGIT_ERROR = 1e-3  # relative or absolute: devices and batches differ in less
+
+
+class Limits(NamedTuple):
+    """Distances from an image, by norm "1", "2" and "i"."""
+
+    farthest: Mapping[str, float]  # to the box's farthest point: no score can be larger
+    sampled: Mapping[str, float]  # the radius of the largest ball inside the sampled one
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,10 @@ class Settings:
             different.append(f"drawn{self.drawn}")
         return save / f"{self.dataset}_{self.model_name}" / "_".join(different)
 
+    def limits(self, x_0: np.ndarray) -> Limits:
+        """How far scores of the image x_0 can reach."""
+        return Limits(self.box.farthest(x_0), radii_inside(self.ball, x_0.size))
+
     def file_name(self, image_id: int, true_label: int, target_label: int, info: str) -> FileName:
         """The name of the file of an image and a target."""
         image_and_target = (image_id, true_label, target_label, info)
@@ -136,6 +150,20 @@ def difference(stored: Provenance, wanted: Provenance) -> str:
     return ""
 
 
+def experiment_of(provenance: Provenance) -> Provenance:
+    """What the files of one experiment share: all but what is of their image."""
+    return {name: value for name, value in provenance.items() if name not in OF_IMAGE}
+
+
+def in_print(provenance: Provenance) -> dict[str, str]:
+    """What an experiment comes from, for people to read, but what is in the names of its files."""
+    return {
+        name: short_fingerprint(value) if name == "network" else printable(str(value)[:LONGEST])
+        for name, value in sorted(experiment_of(provenance).items())
+        if name not in IN_NAME
+    }
+
+
 def _plain(value: object) -> object:
     """A number of NumPy's as one of Python's, which JSON can hold."""
     return value.item() if isinstance(value, np.generic) else value
@@ -147,7 +175,7 @@ def _equal(there: object, value: object) -> bool:
 
 def _same_network(there: object, value: object) -> bool:
     """Whether two fingerprints are of one network; older ones are of the weights alone."""
-    return there == value or there == _weights(value)
+    return there == value or there == _weights(value) or _weights(there) == value
 
 
 def _weights(network: object) -> str:

@@ -9,8 +9,10 @@ from lipschitz.network import (
     Network,
     are_probabilities,
     fingerprint,
+    kind_of_outputs,
     margin_weights,
     network_fingerprint,
+    short_fingerprint,
 )
 from tests.sampling.numpy_network import NumPyNetwork
 
@@ -54,6 +56,44 @@ def test_boxes_are_equal_if_their_ends_are():
 def test_a_box_has_an_inside(lower, upper, said):
     with pytest.raises(ValueError, match=said):
         Box(lower, upper)
+
+
+def test_a_box_contains_its_ends_but_for_rounding():
+    assert Box().contains(np.float32([-0.5, 0.5]))
+    assert Box(0, 1).contains(np.float32(0.1 + 0.2) / np.float32(0.3) * np.ones(2))
+    assert not Box().contains(np.float32([0, 0.51]))
+    assert not Box(0, 255).contains(np.float32([-1, 7]))
+    assert not Box().contains(np.float32([0, np.nan]))
+    features = Box(np.float32([0, 10]), np.float32([1, 90]))
+    assert features.contains(np.float32([1, 90]))
+    assert not features.contains(np.float32([90, 1]))
+
+
+def test_the_farthest_point_of_a_box_is_a_corner():
+    x_0 = np.float32([0.25, -0.5, 0])
+    away = np.array([0.75, 1, 0.5])  # to -0.5, 0.5, and either
+    expected = {"1": away.sum(), "2": np.sqrt((away**2).sum()), "i": 1.0}
+    assert Box().farthest(x_0) == pytest.approx(expected)
+    assert Box(0, np.float32([1, 8])).farthest(np.float32([0.2, 4])) == pytest.approx(
+        {"1": 4.8, "2": np.hypot(0.8, 4), "i": 4}
+    )
+
+
+def test_outputs_are_told_by_their_values():
+    logits = np.random.default_rng(0).normal(0, 3, (20, 10))
+    softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert kind_of_outputs(logits) == "logits"
+    assert kind_of_outputs(np.log(softmax)) == "logits"  # margins are those of the logits
+    assert kind_of_outputs(softmax) == "probabilities"
+    assert kind_of_outputs(softmax.astype(np.float16)) == "probabilities"
+    assert kind_of_outputs(1 / (1 + np.exp(-logits))) == "sigmoids"
+    assert kind_of_outputs(np.array([[0.3, 0.9]])) == "logits"  # too few to tell
+    assert kind_of_outputs(np.zeros((20, 10))) == "logits"
+
+
+def test_a_fingerprint_in_print_has_the_first_digits_of_both_hashes():
+    assert short_fingerprint("0123456789abcdef-fedcba9876543210") == "0123456789ab-fedcba987654"
+    assert short_fingerprint("0123456789abcdef") == "0123456789ab"  # of an older file
 
 
 def test_margin_weights_are_true_minus_target():

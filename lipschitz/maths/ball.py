@@ -77,6 +77,18 @@ def ball(norm: str, radius: float | None = None, width: float | np.ndarray = 1.0
     return Ball(norm, low * width, high * width)
 
 
+def radii_inside(ball: Ball, n: int) -> dict[str, float]:
+    """The radius of the largest ball in the norms "1", "2" and "i" that the ball holds; n values.
+
+    A score above it is a distance that was not sampled. From |d|_i <= |d|_2 <= |d|_1,
+    |d|_1 <= sqrt(n) |d|_2 <= n |d|_i.
+    """
+    r = ball.high
+    root = np.sqrt(n)
+    inside = {"l2": (r, r, r / root), "li": (r, r, r), "l1": (r, r / root, r / n)}
+    return dict(zip(("1", "2", "i"), map(float, inside[ball.norm]), strict=True))
+
+
 def draw_block(
     out: np.ndarray, shape: Ball, seed: int, image: int, iteration: int, block: int
 ) -> None:

@@ -14,6 +14,7 @@ from scipy.special import gamma, gammaln, smirnov
 SHAPE_REG = 0.01
 LEAST_P_VALUE = 0.001  # below it the fit is not believed
 FEWEST_MAXIMA = 3
+FEW_MAXIMA = 20  # fewer hardly determine three parameters
 # The search for the shape gives up there: above 3e4 rounding hides the likelihood's slope
 LEAST_SHAPE, LARGEST_SHAPE = 1 + 1e-3, 3e4
 STARTING_SHAPES = (5.0, 1.5, 30.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta, kstest, uniform
 
-from lipschitz.maths.ball import BALLS, BLOCK, RADII, Ball, ball, draw_block
+from lipschitz.maths.ball import BALLS, BLOCK, RADII, Ball, ball, draw_block, radii_inside
 
 COUNT = 20_000
 SMALLEST_P = 1e-4
@@ -104,3 +104,14 @@ def test_radius_replaces_the_largest_radius():
     assert ball("l2", 0.5) == Ball("l2", 0, 0.5)
     assert ball("li", 0.02) == Ball("li", 0.02, 0.02)
     assert {norm: high for norm, (_, high) in RADII.items()} == {"l2": 3, "l1": 30, "li": 0.1}
+
+
+@pytest.mark.parametrize("norm", RADII)
+def test_the_largest_ball_inside_touches_the_sampled_one(norm):
+    """Of vectors of one length, those along an axis and a diagonal are the extremes."""
+    n, orders = 9, {"1": 1, "2": 2, "i": np.inf}
+    sampled = orders[norm[1]]
+    extremes = [np.eye(n)[0], np.ones(n)]
+    for inside, radius in radii_inside(ball(norm, 2.0), n).items():
+        scaled = [radius * v / np.linalg.norm(v, orders[inside]) for v in extremes]
+        assert max(np.linalg.norm(v, sampled) for v in scaled) == pytest.approx(2)
