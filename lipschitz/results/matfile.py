@@ -11,19 +11,29 @@ import numpy as np
 import scipy
 
 from lipschitz.file_name import INFO, NUMBER, FileName
+from lipschitz.network import LOGITS, NOT_LOGITS, kind_of_outputs
 from lipschitz.results import matlab_format
+from lipschitz.settings import Limits, Provenance
 from lipschitz.support import regular_file
 from lipschitz.support.atomic import replacing
-from lipschitz.support.errors import first_line
+from lipschitz.support.errors import LONGEST, first_line
+from lipschitz.support.text import printable
 
 GRADIENT_KEYS = {"2": "G2_max", "1": "G1_max", "i": "Gi_max"}
 SLOPE_KEYS = {"2": "L2_max", "1": "L1_max", "i": "Li_max"}
 CURVATURE_KEYS = {"2": "H2_max"}  # of second order
 NON_FINITE_KEY = "non_finite"  # samples left out of each maximum
 SETTINGS_KEY = "settings"  # what the numbers come from, as JSON (lipschitz.settings)
+OUTPUTS_KEY = "outputs"  # what the network's outputs look like (lipschitz.network)
+DOUBTS_KEY = "doubts"  # what sampling found suspicious in the network, a line each
+WRONG_KEY = "wrong_images"  # ids of the run's images without a score: the network gets them wrong
+NORMS = ("1", "2", "i")
+FARTHEST_KEYS = {norm: f"farthest_L{norm}" for norm in NORMS}  # Limits in lipschitz.settings
+SAMPLED_KEYS = {norm: f"sampled_L{norm}" for norm in NORMS}
 
 LARGEST_NUMBER = float(np.finfo(np.float32).max)  # that sampling can save
 LARGEST_COUNT = 2**53  # samples
+MOST_DOUBTS = 10
 
 MODEL = r"\w[\w.,:+-]{0,127}"
 
@@ -42,20 +52,23 @@ def save(path: Path, contents: dict[str, object]) -> None:
         scipy.io.savemat(unfinished, contents, appendmat=False)
 
 
-def provenance(path: Path) -> dict[str, object]:
+def limits(limits: Limits) -> dict[str, float]:
+    """The variables of a file that hold an image's limits."""
+    return {
+        **{key: limits.farthest[norm] for norm, key in FARTHEST_KEYS.items()},
+        **{key: limits.sampled[norm] for norm, key in SAMPLED_KEYS.items()},
+    }
+
+
+def provenance(path: Path) -> Provenance:
     """What the numbers of a file come from (lipschitz.settings).
 
     Raises FormatError if the file cannot be read or does not say.
     """
-    contents = _contents(path)
-    try:
-        return dict(json.loads(str(np.ravel(contents[SETTINGS_KEY])[0])))
-    except KeyError as error:
-        raise FormatError(
-            "it does not say which network it is of, as files of 2018 do not"
-        ) from error
-    except (ValueError, TypeError, IndexError, RecursionError) as error:
-        raise FormatError(f"its {SETTINGS_KEY} cannot be read") from error
+    found = _provenance(_contents(path))
+    if found is None:
+        raise FormatError("it does not say which network it is of, as files of 2018 do not")
+    return found
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,12 @@ class Record:
     num_labels: int  # of the network
     non_finite: int  # samples that the maxima leave out
     maxima: dict[str, np.ndarray]  # by norm "2", "1", "i": (Niters,) float64; order 2: "2" alone
+    outputs: str  # what the network's outputs look like: a kind of lipschitz.network
+    doubts: tuple[str, ...]  # about the network, when it was sampled
+    # None in files of 2018, and the last two in files of earlier versions
+    provenance: Provenance | None = None
+    limits: Limits | None = None
+    wrong_images: frozenset[int] | None = None  # of the run: the network gets them wrong
 
 
 def load(path: Path, slope: bool = False) -> Record:
@@ -107,6 +126,11 @@ def load(path: Path, slope: bool = False) -> Record:
             num_labels=np.size(contents["pred"]),
             non_finite=_left_out(contents),
             maxima=maxima,
+            outputs=_outputs(contents),
+            doubts=_doubts(contents),
+            provenance=_provenance(contents),
+            limits=_limits(contents),
+            wrong_images=_wrong_images(contents),
         )
     except (KeyError, IndexError, ValueError, TypeError) as error:
         raise FormatError(f"it lacks what sampling writes: {error}") from error
@@ -128,6 +152,54 @@ def _contents(path: Path) -> dict[str, np.ndarray]:
             return scipy.io.loadmat(io.BytesIO(content))
     except Exception as error:  # scipy's reader raises what its parsing stumbles over
         raise FormatError(f"it is not a whole MATLAB file ({first_line(error)})") from error
+
+
+def _provenance(contents: dict[str, np.ndarray]) -> Provenance | None:
+    """What the numbers come from; None if the file does not say. Raises FormatError."""
+    if SETTINGS_KEY not in contents:
+        return None
+    try:
+        return dict(json.loads(str(np.ravel(contents[SETTINGS_KEY])[0])))
+    except (ValueError, TypeError, IndexError, RecursionError) as error:
+        raise FormatError(f"its {SETTINGS_KEY} cannot be read") from error
+
+
+def _limits(contents: dict[str, np.ndarray]) -> Limits | None:
+    """How far a score can reach, if the file says so."""
+    if FARTHEST_KEYS["2"] not in contents:
+        return None
+    return Limits(
+        {norm: _norm(contents, key) for norm, key in FARTHEST_KEYS.items()},
+        {norm: _norm(contents, key) for norm, key in SAMPLED_KEYS.items()},
+    )
+
+
+def _outputs(contents: dict[str, np.ndarray]) -> str:
+    """The kind of the network's outputs; an older file tells by those of its image."""
+    if OUTPUTS_KEY not in contents:
+        return kind_of_outputs(_numbers(contents, "pred")[None])
+    kind = str(np.ravel(contents[OUTPUTS_KEY])[0])
+    if kind != LOGITS and kind not in NOT_LOGITS:
+        raise ValueError(f"{OUTPUTS_KEY} is {kind[:80]!r}")
+    return kind
+
+
+def _doubts(contents: dict[str, np.ndarray]) -> tuple[str, ...]:
+    """What sampling found suspicious in the network."""
+    if DOUBTS_KEY not in contents:
+        return ()
+    lines = "".join(map(str, np.ravel(contents[DOUBTS_KEY]))).splitlines()
+    return tuple(printable(each[:LONGEST]) for each in lines[:MOST_DOUBTS])
+
+
+def _wrong_images(contents: dict[str, np.ndarray]) -> frozenset[int] | None:
+    """The images of the run that have no score, if the file says so."""
+    if WRONG_KEY not in contents:
+        return None
+    ids = _numbers(contents, WRONG_KEY)
+    if (ids < 0).any() or (ids % 1).any():
+        raise ValueError(f"{WRONG_KEY} does not hold images")
+    return frozenset(ids.astype(int).tolist())
 
 
 def _numbers(contents: dict[str, np.ndarray], key: str) -> np.ndarray:

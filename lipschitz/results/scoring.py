@@ -4,6 +4,7 @@ Everything here returns values; `clever.py` prints them.
 """
 
 import contextlib
+import shlex
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
@@ -11,15 +12,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from lipschitz.data.targets import UNTARGETED
-from lipschitz.file_name import EXTENSION, FileName
+from lipschitz.file_name import EXTENSION, FileName, has_ending
 from lipschitz.maths.scores import DUAL_NORM, average, clever_score, second_order_score
 from lipschitz.maths.weibull import SHAPE_REG, Fit, fit
+from lipschitz.network import LOGITS, NOT_LOGITS
 from lipschitz.results import matfile
 from lipschitz.results.matfile import Record
+from lipschitz.settings import difference, experiment_of, in_print
 from lipschitz.support.errors import InputError
 from lipschitz.support.text import printable
 
+UNKNOWN = "unknown"  # a setting that a file does not tell
 BOUND_NORMS = {1: ("1", "2", "i"), 2: ("2",)}  # by order
 METHODS = ("mle", "mle_reg", "maxsamp")
 FITTED = ("mle", "mle_reg")
@@ -33,6 +39,23 @@ class Score:
     norm: str  # "1", "2" or "i": that of the score
     score: float
     fit: Fit  # of the maxima in the dual norm
+
+    @property
+    def maxima(self) -> np.ndarray:
+        """The maxima that are fitted."""
+        return self.file.maxima[DUAL_NORM[self.norm]]
+
+    @property
+    def is_impossible(self) -> bool:
+        """Whether no image of the box is so far away."""
+        limits = self.file.limits
+        return limits is not None and self.score > limits.farthest[self.norm]
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether it is a distance that was not sampled."""
+        limits = self.file.limits
+        return limits is not None and self.score > limits.sampled[self.norm]
 
 
 class ImageScores(NamedTuple):
@@ -61,22 +84,40 @@ class Loaded(NamedTuple):
 
 
 def find_files(places: Iterable[Path]) -> list[Path]:
-    """All .mat files at and under these places, each once."""
-    paths = []
+    """All .mat files under these places, and the files named among them, each once."""
+    paths, no_ending = [], []
     for place in places:
         if not place.exists():
             raise InputError(f"{place} does not exist: name the folder that sampling saved to")
         if place.is_dir():
-            found = sorted(place.rglob("*" + EXTENSION))
             # a hidden name is that of a file which is being written
-            paths += [path for path in found if not path.name.startswith(".")]
+            found = [path for path in sorted(place.rglob("*")) if not path.name.startswith(".")]
+            paths += [path for path in found if has_ending(path.name)]
+            no_ending += [path for path in found if FileName.lacks_ending(path.name)]
         else:
             paths.append(place)
-    paths = list({path.resolve(): path for path in paths}.values())
+    paths = {path.resolve(): path for path in paths}
+    unread = {path.resolve() for path in no_ending if path.is_file()} - paths.keys()
+    advice = _how_to_end(len(unread), places) if unread else ""
     if not paths:
         named = ", ".join(map(str, places))
-        raise InputError(f"no .mat files in {named}: sample with collect_gradients.py first")
-    return paths
+        raise InputError(
+            f"no .mat files in {named}"
+            + (f", but {advice}" if advice else ": sample with collect_gradients.py first")
+        )
+    if advice:
+        print(printable(f"left out {advice}"), file=sys.stderr)
+    return list(paths.values())
+
+
+def _how_to_end(number: int, places: Iterable[Path]) -> str:
+    """What to do about files whose names lack the ending, in one line."""
+    folders = shlex.join(str(place) for place in places if place.is_dir())
+    return (
+        f"{number} files whose names lack only the ending {EXTENSION}: name the files themselves, "
+        f"or rename them with: find {folders} -type f -name '[0-9]*_*_*_*_*_*' ! -name '*.*' "
+        f"-exec mv -n {{}} {{}}{EXTENSION} ';'"
+    )
 
 
 def of_kind(paths: list[Path], field: str, wanted: object) -> list[Path]:
@@ -119,14 +160,62 @@ def first_maxima(record: Record, count: int) -> Record | None:
 
 
 def experiments(records: list[Record]) -> list[list[Record]]:
-    """The files by experiment (folder, N, iterations, activation, order), by image and target."""
-    members = defaultdict(list)
+    """The files by experiment, by image and target.
+
+    Files of one experiment share the folder, what their names tell (N, iterations, activation,
+    order), and what they come from: the network and all other settings.
+    """
+    of_name = defaultdict(list)
     for record in records:
-        members[record.path.parent, *record.name.experiment].append(record)
+        groups = of_name[record.path.parent, *record.name.experiment]
+        group = next((each for each in groups if _of_one_source(each[0], record)), None)
+        if group is None:
+            groups.append(group := [])
+        group.append(record)
     return [
         sorted(each, key=lambda record: (record.name.image_id, record.name.info))
-        for each in members.values()
+        for groups in of_name.values()
+        for each in groups
     ]
+
+
+def _of_one_source(first: Record, second: Record) -> bool:
+    """Whether two files come from the same, but for the image; those of 2018 do not say."""
+    if first.provenance is None or second.provenance is None:
+        return first.provenance is second.provenance
+    return not difference(experiment_of(first.provenance), experiment_of(second.provenance))
+
+
+def headings(experiments: list[list[Record]]) -> list[str]:
+    """A heading for each experiment, which tells it from all others."""
+    names = [members[0].name.heading(members[0].path.parent) for members in experiments]
+    sources = [source(members[0]) for members in experiments]
+    headings = []
+    for name, of_this in zip(names, sources, strict=True):
+        alike = [each for other, each in zip(names, sources, strict=True) if other == name]
+        different = [
+            f"{key} {of_this.get(key, UNKNOWN)}"
+            for key in sorted(set().union(*alike))
+            if len({each.get(key) for each in alike}) > 1
+        ]
+        headings.append(", ".join([name, *different]))
+    return headings
+
+
+def source(record: Record) -> dict[str, str]:
+    """What a file comes from beside what its name tells, for people to read."""
+    return {} if record.provenance is None else in_print(record.provenance)
+
+
+def outputs(members: list[Record]) -> str:
+    """The kind of outputs of an experiment's network."""
+    return next((each.outputs for each in members if each.outputs != LOGITS), LOGITS)
+
+
+def doubts(members: list[Record]) -> list[str]:
+    """What sampling found suspicious in an experiment's network, each once."""
+    kinds = [NOT_LOGITS[each.outputs] for each in members if each.outputs != LOGITS]
+    return list(dict.fromkeys(kinds + [doubt for each in members for doubt in each.doubts]))
 
 
 def score(

@@ -3,9 +3,11 @@
 `sample_image` is the unit of work, without files; `Experiment.run` stands around it.
 """
 
+import contextlib
 import itertools
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,12 +15,13 @@ import numpy as np
 from tqdm import tqdm
 
 from lipschitz.data.targets import SelectedImage
+from lipschitz.file_name import EXTENSION, FileName
 from lipschitz.network import Network
 from lipschitz.results import matfile
 from lipschitz.results.checkpoint import Checkpoint, checkpoint_path
 from lipschitz.results.estimate import Estimate
 from lipschitz.sampling.sampler import Sampler, Transformation, columns, estimates
-from lipschitz.settings import Provenance, Settings, as_json, difference
+from lipschitz.settings import Provenance, Settings, as_json, difference, experiment_of
 from lipschitz.support.command import check_interrupted
 from lipschitz.support.errors import ImageError, InputError
 from lipschitz.support.text import say
@@ -118,7 +121,9 @@ class Experiment:
     """The images of a run, with what they have in common.
 
     `transform` is the function that the settings name. With `overwrite`, files that come from
-    something else are replaced. `options` are kept in the files under `args`.
+    something else are replaced. Files keep the `options` under `args`, the ids of the
+    `wrong_images`, which have no score because the network gets them wrong, and `doubts` about the
+    network.
     """
 
     sampler: Sampler
@@ -126,6 +131,8 @@ class Experiment:
     transform: Transformation | None = None
     overwrite: bool = False
     options: Mapping[str, object] = field(default_factory=dict)
+    wrong_images: Sequence[int] = ()
+    doubts: Sequence[str] = ()
 
     def run(self, tasks: list[ImageTask]) -> Iterator[ImageResult]:
         """Sample around each image, save its targets' files and yield the results.
@@ -155,6 +162,21 @@ class Experiment:
             for file in each.files:
                 self.is_finished(file.path, each.provenance)
 
+    def others(self, folder: Path, tasks: list[ImageTask]) -> Counter[str]:
+        """Files in the folder that have this experiment's names and come from something else.
+
+        Counted by what that is: their scores and those of this run do not make one mean.
+        """
+        ours = {file.path for task in tasks for file in task.files}
+        experiment = FileName.parse(min(ours).name).experiment
+        found = Counter()
+        for path in folder.glob("*" + EXTENSION):
+            with contextlib.suppress(ValueError):  # files of other programs
+                if path not in ours and FileName.parse(path.name).experiment == experiment:
+                    found[_difference(path, experiment_of(tasks[0].provenance))] += 1
+        del found[""]
+        return found
+
     def is_finished(self, path: Path, provenance: Provenance) -> bool:
         """Whether a file is there and comes from this.
 
@@ -162,10 +184,7 @@ class Experiment:
         """
         if not path.exists():
             return False
-        try:
-            different = difference(matfile.provenance(path), provenance)
-        except matfile.FormatError as error:
-            different = str(error)
+        different = _difference(path, provenance)
         if different and not self.overwrite:
             raise InputError(f"{path} is not what this run would give: {different}")
         return not different
@@ -210,25 +229,34 @@ class Experiment:
             for place, (file, estimate) in enumerate(zip(files, results, strict=True)):
                 self.is_finished(file.path, task.provenance)  # raises if another run was here
                 if estimate.is_complete():
-                    save(task, file, estimate, self.options)
+                    self._save(task, file, estimate)
                 checkpoint.remove(place)
         return results
 
+    def _save(self, task: ImageTask, file: TargetFile, estimate: Estimate) -> None:
+        """Write the .mat of an image and a target."""
+        contents = {
+            **estimate.arrays(),
+            "pred": estimate.pred,
+            "g_x0": estimate.g_x0,
+            "id": task.image.image_id,
+            "true_label": task.image.true_label,
+            "target_label": file.target,
+            "info": file.info,
+            "args": {name: "" if value is None else value for name, value in self.options.items()},
+            matfile.SETTINGS_KEY: as_json(task.provenance),
+            matfile.OUTPUTS_KEY: self.sampler.outputs,
+            matfile.DOUBTS_KEY: "\n".join(self.doubts),
+            matfile.WRONG_KEY: np.array(self.wrong_images, np.int32),
+            **matfile.limits(self.settings.limits(task.x_0)),
+            "path": str(file.path),
+        }
+        matfile.save(file.path, contents)
 
-def save(
-    task: ImageTask, file: TargetFile, estimate: Estimate, options: Mapping[str, object]
-) -> None:
-    """Write the .mat of an image and a target."""
-    contents = {
-        **estimate.arrays(),
-        "pred": estimate.pred,
-        "g_x0": estimate.g_x0,
-        "id": task.image.image_id,
-        "true_label": task.image.true_label,
-        "target_label": file.target,
-        "info": file.info,
-        "args": {name: "" if value is None else value for name, value in options.items()},
-        matfile.SETTINGS_KEY: as_json(task.provenance),
-        "path": str(file.path),
-    }
-    matfile.save(file.path, contents)
+
+def _difference(path: Path, provenance: Provenance) -> str:
+    """In what a file comes from something else, for people to read; empty if it does not."""
+    try:
+        return difference(matfile.provenance(path), provenance)
+    except matfile.FormatError as error:
+        return str(error)

@@ -12,7 +12,7 @@ from functools import reduce
 
 import numpy as np
 
-from lipschitz.network import Network, are_probabilities, margin_weights
+from lipschitz.network import LOGITS, NOT_LOGITS, Network, kind_of_outputs, margin_weights
 from lipschitz.results.estimate import Estimate, FirstOrder, Iteration, SecondOrder
 from lipschitz.results.matfile import GRADIENT_KEYS, SLOPE_KEYS
 from lipschitz.sampling.curvature import Extremes, hessian_extremes
@@ -25,11 +25,6 @@ from lipschitz.support.text import say
 Transformation = Callable[[np.ndarray], np.ndarray]  # of images (H, W, C) in [0, 1]
 
 SMOOTH_ACTIVATIONS = ("tanh", "sigmoid", "softplus", "arctan", "elu", "2-layer's own")
-PROBABILITIES = (
-    "warning: the network's outputs look like probabilities (in [0, 1], with a sum of 1). CLEVER "
-    "is defined on logits: scores of a softmax output do not compare. Take the layer before the "
-    "softmax"
-)
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,7 @@ class Sampler(AbstractContextManager):
                 )
         self.network, self.batch_size = network, batch_size
         self.nthreads = nthreads or default_count()
-        self._warned = False
+        self.outputs = LOGITS  # what the network's outputs look like, by those that were seen
         values = int(np.prod(network.input_shape))
         self._workers = Workers(self.nthreads, batch_size, values)
 
@@ -74,11 +69,12 @@ class Sampler(AbstractContextManager):
         self._workers.close()
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """Logits (N, K); outputs that look like probabilities are warned of, once."""
+        """Logits (N, K); outputs that do not look like logits are warned of, once."""
         found = self.network.logits(images)
-        if not self._warned and are_probabilities(found):
-            self._warned = True
-            say(PROBABILITIES)
+        if self.outputs == LOGITS:
+            self.outputs = kind_of_outputs(found)
+            if self.outputs != LOGITS:
+                say(f"warning: {NOT_LOGITS[self.outputs]}")
         return found
 
     def at_image(
@@ -173,6 +169,12 @@ class Sampler(AbstractContextManager):
         if x_0.shape != tuple(network.input_shape):
             raise ValueError(
                 f"x_0 has the shape {x_0.shape}, the network takes {tuple(network.input_shape)}"
+            )
+        if not network.box.contains(x_0):
+            raise ValueError(
+                f"x_0 has values from {x_0.min():.5g} to {x_0.max():.5g}, outside the range of the "
+                f"network's inputs, {network.box}: bring the image to that range, or give the "
+                "network the Box of its own range"
             )
         labels = range(network.num_labels)
         if not targets or true_label in targets or not {true_label, *targets} <= set(labels):

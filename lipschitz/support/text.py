@@ -4,6 +4,8 @@ import contextlib
 import re
 import sys
 
+DOUBT = "warning (from sampling): "  # begins what is repeated wherever the scores are printed
+
 
 def line(kind: str, level: int, **fields: object) -> str:
     """One line, `[STATS][L1] name = value, name = value`; without a kind `[L0] name = ...`.

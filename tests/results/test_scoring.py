@@ -8,6 +8,7 @@ import pytest
 
 from lipschitz.maths.scores import DUAL_NORM
 from lipschitz.results import scoring
+from lipschitz.settings import Limits
 from lipschitz.support.errors import InputError
 from tests.helpers import EXPECTED, GOLDEN
 
@@ -145,3 +146,54 @@ def test_averages_are_over_finite_scores_of_a_kind_and_a_norm():
     }
     assert scoring.averages(scores, "min")["top2"]["2"].score == 1
     assert list(scoring.averages(scores)) == ["least", "top2"]
+
+
+def of(record, **provenance):
+    """The record as if it said what it comes from."""
+    settings = {"network": "aaaabbbbccccdddd-1111222233334444", "seed": 1215, "logit": 9.5}
+    return replace(record, provenance=settings | provenance)
+
+
+def test_networks_and_settings_that_names_do_not_tell_are_experiments_of_their_own(records):
+    one, two, three, four, *of_2018 = records
+    other = {"network": "eeeeffff-11112222"}
+    files = [of(one), of(two, **other), of(three, image="b", logit=3.0), of(four, seed=7), *of_2018]
+    experiments = scoring.experiments(files)
+    assert [len(each) for each in experiments] == [2, 1, 1, 2]
+    known, another, seed, unknown = scoring.headings(experiments)
+    assert known.endswith("order 1, network aaaabbbbcccc-111122223333, seed 1215")
+    assert another.endswith("order 1, network eeeeffff-11112222, seed 1215")
+    assert seed.endswith("order 1, network aaaabbbbcccc-111122223333, seed 7")
+    assert unknown.endswith("order 1, network unknown, seed unknown")
+
+
+def test_files_of_one_source_need_no_longer_heading(records):
+    (experiment,) = scoring.experiments([of(each, logit=9.0) for each in records])
+    assert scoring.headings([experiment])[0].endswith("relu, order 1")
+
+
+def test_a_fingerprint_of_the_weights_alone_is_of_the_same_network(records):
+    old, new = of(records[0], network="aaaabbbbccccdddd"), of(records[1])
+    assert len(scoring.experiments([old, new])) == len(scoring.experiments([new, old])) == 1
+
+
+def test_scores_are_compared_with_what_was_sampled_and_what_is_possible(records):
+    (plain, *_) = scoring.score(records[:1], method="maxsamp")
+    assert not plain.is_outside  # a file of 2018 does not tell
+    assert not plain.is_impossible
+    for farthest, sampled, expected in [(9, 9, ""), (9, 3, "outside"), (4, 3, "impossible")]:
+        limits = Limits(dict.fromkeys("12i", float(farthest)), dict.fromkeys("12i", float(sampled)))
+        record = replace(records[0], g_x0=5.0, maxima={p: np.ones(3) for p in "12i"}, limits=limits)
+        for score in scoring.score([record], method="maxsamp"):
+            assert score.score == 5
+            assert score.is_outside == (expected != "")
+            assert score.is_impossible == (expected == "impossible")
+
+
+def test_what_sampling_found_suspicious_is_told_once(records):
+    one, two, *others = records
+    files = [replace(one, doubts=("a", "b")), replace(two, doubts=("b",)), *others]
+    assert scoring.doubts(files) == ["a", "b"]
+    softmax = [replace(one, outputs="probabilities"), *files]
+    assert scoring.doubts(softmax)[0].startswith("the network's outputs look like probabilities")
+    assert scoring.outputs(softmax) == "probabilities"

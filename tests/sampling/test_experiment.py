@@ -59,6 +59,36 @@ def test_what_is_saved_is_what_sampling_an_image_gives(sampler, tmp_path):
     assert sorted(tmp_path.iterdir()) == sorted(paths(done))  # no checkpoint is left
 
 
+def test_a_file_says_how_far_its_scores_can_reach(sampler, tmp_path):
+    """In the box of width 1, around its centre; L2 balls of radius 3 were sampled, of 6 values."""
+    list(Experiment(sampler, SETTINGS).run(tasks(tmp_path)))
+    contents = loadmat(next(tmp_path.iterdir()), squeeze_me=True)
+    assert [contents[f"farthest_L{p}"] for p in "12i"] == [3, np.sqrt(6 / 4), 0.5]
+    assert [contents[f"sampled_L{p}"] for p in "12i"] == [3, 3, 3 / np.sqrt(6)]
+
+
+def test_a_file_keeps_what_was_suspicious(sampler, tmp_path):
+    run = Experiment(sampler, SETTINGS, wrong_images=[3, 8], doubts=["the first", "the second"])
+    list(run.run(tasks(tmp_path)))
+    record = matfile.load(next(tmp_path.iterdir()))
+    assert record.wrong_images == {3, 8}
+    assert record.doubts == ("the first", "the second")
+    assert record.outputs == "logits"
+
+
+def test_files_of_another_network_beside_those_of_a_run_are_counted(sampler, tmp_path, monkeypatch):
+    monkeypatch.setattr(NumPyNetwork, "fingerprint", "of other weights-of structure")
+    list(Experiment(sampler, SETTINGS).run(tasks(tmp_path, ids=[0, 1])))
+    monkeypatch.undo()
+    (tmp_path / "64_4_9_0_1_least_relu_order2.mat").touch()  # of another order
+    run = Experiment(sampler, SETTINGS)
+    ((different, count),) = run.others(tmp_path, tasks(tmp_path, ids=[2])).items()
+    assert different == "it is of another network (of other wei, now of weights-o)"
+    assert count == 4
+    list(run.run(tasks(tmp_path / "apart", ids=[0, 1])))
+    assert not run.others(tmp_path / "apart", tasks(tmp_path / "apart", ids=[2]))
+
+
 def test_what_is_finished_is_kept(sampler, tmp_path):
     experiment = Experiment(sampler, SETTINGS)
     first, second = experiment.run(tasks(tmp_path, ids=[0, 1]))

@@ -67,6 +67,28 @@ def test_the_curvature_is_that_of_a_networks_formulas():
         assert estimate.H2_max[number] == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (np.full(6, 200, np.uint8), r"from 200 to 200, outside the range .* \[-0\.5, 0\.5\]"),
+        (np.linspace(-2, 2, 6), r"x_0 has values from -2 to 2, outside the range"),
+        (np.array([0, 0, 0, 0, 0, 0.51]), r"x_0 has values from 0 to 0\.51, outside"),
+    ],
+)
+def test_an_image_outside_the_box_is_refused_with_both_ranges(image, said):
+    with (
+        Sampler(NumPyNetwork(), 32, nthreads=1) as sampler,
+        pytest.raises(ValueError, match=said),
+    ):
+        sampler.at_image(SETTINGS, image, 0, [2])
+
+
+def test_integers_fit_a_box_of_integers():
+    settings = replace(SETTINGS, box=Box(0, 255), radius=1.0)
+    with Sampler(NumPyNetwork(box=Box(0, 255)), 32, nthreads=1) as sampler:
+        assert sampler.at_image(settings, np.zeros(6, np.uint8), 0, [2]).margins == [5]
+
+
 def test_iterations_that_are_done_are_not_drawn_again():
     with Sampler(NumPyNetwork(), 32, nthreads=1) as sampler:
         image = sampler.at_image(SETTINGS, ZERO, 0, [2])
