@@ -12,15 +12,17 @@ from itertools import groupby
 from pathlib import Path
 
 from lipschitz.data.targets import NAMED_BY_USER
+from lipschitz.maths.chance import is_guessing
 from lipschitz.maths.scores import DUAL_NORM
-from lipschitz.maths.weibull import SHAPE_REG
+from lipschitz.maths.weibull import FEW_MAXIMA, SHAPE_REG
+from lipschitz.network import LOGITS
 from lipschitz.results import scoring
 from lipschitz.results.matfile import Record
 from lipschitz.results.scoring import BOUND_NORMS, FITTED, METHODS, Score
 from lipschitz.support.command import run
 from lipschitz.support.errors import InputError, RunError, concerning
 from lipschitz.support.options import Parser, number
-from lipschitz.support.text import line, printable
+from lipschitz.support.text import DOUBT, line, printable
 
 
 def parse() -> argparse.Namespace:
@@ -61,15 +63,17 @@ def main() -> int:
     records, unreadable = load(paths, args.use_slope)
     experiments = scoring.experiments(select(records, args))
     plots = plot_folders(experiments, args.plot_dir)
-    for members, folder in zip(experiments, plots, strict=True):
+    headings = scoring.headings(experiments)
+    for members, heading, folder in zip(experiments, headings, plots, strict=True):
         if len(experiments) > 1:
-            first = members[0]
-            print(f"\n=== {first.name.heading(first.path.parent)} ===")
-        members = members[: args.num_images or None]
-        scores = scoring.score(members, args.method, args.shape_reg)
+            print(f"\n=== {heading} ===")
+        print_source(members, always=len(experiments) > 1)
+        scores = scoring.score(members[: args.num_images or None], args.method, args.shape_reg)
         for file, of_file in groupby(scores, key=lambda score: score.file.path):
             print_scores(file, list(of_file), folder, args)
         kinds = least_scores(scores) if args.untargeted else by_kind(scores, args.user_type)
+        print_images(members, scores)
+        print_doubts(members, scores, args.method)
         print_summary(kinds, "min" if args.min else "mean")
     if unreadable:
         print(f"{unreadable} of {len(paths)} files were left out (see above)", file=sys.stderr)
@@ -137,6 +141,54 @@ def plot_folders(experiments: list[list[Record]], plot_dir: str) -> list[Path | 
     return folders
 
 
+def print_source(members: list[Record], always: bool) -> None:
+    """What the files of an experiment come from, if they say it or `always`."""
+    source, outputs = scoring.source(members[0]), scoring.outputs(members)
+    if always or source or outputs != LOGITS:
+        known = source or {"network": scoring.UNKNOWN}
+        print(line("SETTINGS", 1, **known, outputs=outputs))
+
+
+def print_images(members: list[Record], scores: list[Score]) -> None:
+    """How many images of an experiment have a score."""
+    scored = {score.file.name.image_id for score in scores}
+    there = {record.name.image_id for record in members}
+    if any(record.wrong_images is None for record in members):
+        print(f"scored: {len(scored)} images")
+        return
+    wrong = frozenset().union(*(record.wrong_images for record in members)) - there
+    number = len(there | wrong)
+    print(f"scored: {len(scored)} of {number} images; {len(wrong)} are classified wrongly")
+    num_labels = members[0].num_labels
+    if is_guessing(len(there), number, num_labels):
+        print(
+            f"warning: {len(there)} of {number} images are classified correctly, no more than "
+            f"guessing gives: are these the labels and the range of values of the network?"
+        )
+
+
+def print_doubts(members: list[Record], scores: list[Score], method: str) -> None:
+    """Warn of what makes the scores of an experiment worth less."""
+    fitted = scores if method in FITTED else []
+    counts = {
+        f"fits are of fewer than {FEW_MAXIMA} maxima, too few for three parameters": [
+            len(score.maxima) < FEW_MAXIMA for score in fitted
+        ],
+        "fits are replaced by the largest maximum": [bool(score.fit.problem) for score in fitted],
+        "scores are larger than the distances that were sampled": [
+            score.is_outside for score in scores
+        ],
+        "scores are impossible: no valid input is so far away": [
+            score.is_impossible for score in scores
+        ],
+    }
+    for what, found in counts.items():
+        if any(found):
+            print(f"warning: {sum(found)} of {len(found)} {what}")
+    for doubt in scoring.doubts(members):
+        print(DOUBT + doubt)
+
+
 def print_scores(
     path: Path, scores: list[Score], plots: Path | None, args: argparse.Namespace
 ) -> None:
@@ -153,6 +205,12 @@ def print_scores(
         print(debug_line(score, args.method))
         if score.fit.problem:
             print(f"bnd_norm {score.norm}: scored by the maximum: {score.fit.problem}")
+        if score.is_impossible:
+            farthest = f"{record.limits.farthest[score.norm]:.5g}"
+            print(f"bnd_norm {score.norm}: impossible: no valid input is farther than {farthest}")
+        elif score.is_outside:
+            sampled = f"{record.limits.sampled[score.norm]:.5g}"
+            print(f"bnd_norm {score.norm}: outside: sampled up to the distance {sampled}")
 
 
 def debug_line(score: Score, method: str) -> str:
@@ -186,7 +244,7 @@ def plot(score: Score, folder: Path, slope: bool) -> None:
     from lipschitz.results.plot import GRADIENT_NORMS, plot_fit
 
     record, name, norm = score.file, score.file.name, score.norm
-    maxima = record.maxima[DUAL_NORM[norm]]
+    maxima = score.maxima
     model = re.sub(r"[^A-Za-z0-9.,-]", "-", record.model)
     parts = ["Fig", model, name.info, name.image_id, name.true_label, name.target_label]
     parts += ["Nsamp", len(maxima), *(["slope"] if slope else []), f"L{norm}"]

@@ -13,6 +13,7 @@ if __name__ == "__main__":
 
 import argparse
 import random
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,8 @@ from lipschitz.data.targets import (
 from lipschitz.maths.ball import DEFAULT_NORM, RADII
 from lipschitz.network import Network
 from lipschitz.results.estimate import Estimate
+from lipschitz.sampling import accuracy
+from lipschitz.sampling.accuracy import Accuracy
 from lipschitz.sampling.experiment import Experiment, ImageResult, TargetFile, image_tasks
 from lipschitz.sampling.pool import MOST_PER_CORE
 from lipschitz.sampling.sampler import Sampler, require_measurable
@@ -65,12 +68,13 @@ def parse() -> argparse.Namespace:
     add("-N", "--Nsamps", type=positive, default=NSAMPS, help="samples per iteration")
     add("-i", "--Niters", type=positive, default=NITERS, help="iterations: maxima collected")
     add("-n", "--numimg", type=positive, default=1, help="images to take")
-    add("--ids", default="", help="tab-separated file: column id, and target for --target_type 8")
+    ids = "table (tabs, commas or semicolons) with a column id, and target if targets are named too"
+    add("--ids", default="", help=ids)
     add(
         "--target_type",
         type=int,
         default=15,
-        help="sum of 1 top2, 2 random, 4 least; 8 with --ids: the targets named there; or 16, "
+        help="sum of 1 top2, 2 random, 4 least; 8: those that --ids names, if it does; or 16, "
         "every class but the predicted one",
     )
     add("-f", "--firstimg", type=number(0), default=0, help="first image, or first row of --ids")
@@ -168,6 +172,9 @@ def main() -> None:
         print_drawn(settings)
         ids = select_ids(len(data.test_data), named, args)
         images, logits = images_and_logits(data, ids, sampler)
+        enough = catalogue.accuracy_images(args.dataset)
+        right, doubts = accuracy_and_doubts(data, ids, logits, sampler, enough)
+        print_accuracy(right, doubts)
         chosen = list(
             choose(
                 ids,
@@ -181,18 +188,23 @@ def main() -> None:
         )
         print_choice(chosen, catalogue.class_offset(args.dataset, network))
         print_left_out(ids, logits)
+        check_targets(chosen, network.num_labels, args)
         if args.dataset == catalogue.IMAGENET:
             for image in chosen:
                 print(f"image {image.image_id} is {data.test_data.paths[image.image_id].name}")
         if not any(image.correct for image in chosen):
-            raise RunError(nothing_to_score(model, chosen, data, network, args))
+            raise RunError(nothing_to_score(model, chosen, right, args))
         folder = settings.folder(args.save)
         prepare(folder)  # an error comes before sampling, not after it
         tasks = image_tasks(chosen, images, folder, settings, network)
         transform = TRANSFORMATIONS[args.transform] if args.transform else None
-        experiment = Experiment(sampler, settings, transform, args.overwrite, options)
+        wrong = [image.image_id for image in chosen if not image.correct]
+        experiment = Experiment(
+            sampler, settings, transform, args.overwrite, options, wrong, doubts
+        )
         with concerning(after=OVERWRITE):
             experiment.check(tasks)
+            print_others(folder, experiment.others(folder, tasks))
             command.check_interrupted()
             seconds, failed = 0.0, 0
             for result in experiment.run(tasks):
@@ -205,14 +217,19 @@ def main() -> None:
 
 
 def ids_file(args: argparse.Namespace) -> IdFile:
-    """The rows of --ids that -f and -n take."""
-    with_targets = bool(args.target_type & USER)
-    try:
-        named = read_ids(Path(args.ids), args.firstimg, args.numimg, with_targets)
-    except NoTargetsError as error:
-        raise InputError(f"--ids {error}: --target_type 8 needs it, 7 does not") from error
-    except InputError as error:
-        raise InputError(f"--ids {error}") from error
+    """The rows of --ids that -f and -n take; args.target_type loses 8 if they name no targets."""
+    rows = Path(args.ids), args.firstimg, args.numimg
+    with concerning("--ids "):
+        try:
+            named = read_ids(*rows, with_targets=bool(args.target_type & USER))
+        except NoTargetsError as error:
+            others = args.target_type & ~USER
+            if not others & (TOP2 | RANDOM | LEAST | ALL):
+                given = f"--target_type {args.target_type} takes the targets from it"
+                raise InputError(f"{error}: {given}, 7 needs no such column") from error
+            print(f"--ids {error}: --target_type {args.target_type} is taken as {others}")
+            args.target_type = others
+            named = read_ids(*rows, with_targets=False)
     print(
         f"--ids {args.ids}: {named.taken} of {named.rows} rows taken (--numimg {args.numimg}): "
         f"{len(named.images)} images"
@@ -287,11 +304,7 @@ def user_targets(
 
 
 def nothing_to_score(
-    model: str,
-    chosen: list[SelectedImage],
-    data: DataSet,
-    network: Network,
-    args: argparse.Namespace,
+    model: str, chosen: list[SelectedImage], right: Accuracy, args: argparse.Namespace
 ) -> str:
     """Why no image has a score: what the network says of them, and how good it is on others."""
     predictions = ", ".join(
@@ -299,15 +312,40 @@ def nothing_to_score(
         for image in chosen[:TOP]
     )
     more = f" and {len(chosen) - TOP} more" if len(chosen) > TOP else ""
-    some = range(min(FIRST, len(data.test_data)))
-    logits = network.logits(np.stack([data.test_data[i] for i in some]))
-    right = int((logits.argmax(axis=1) == data.test_labels[some].argmax(axis=1)).sum())
+    good = right.right > right.number / 2
     return (
         f"{model} classifies none of the {len(chosen)} images correctly, so there is nothing to "
-        f"score: it takes {predictions}{more}. Of the first {len(some)} test images {right} are "
+        f"score: it takes {predictions}{more}. Of {right.number} test images {right.right} are "
         f"classified correctly: "
-        + ("choose others" if right > len(some) / 2 else f"is it trained, and on {args.dataset}?")
+        + ("choose others" if good else f"is it trained, and on {args.dataset}?")
     )
+
+
+def accuracy_and_doubts(
+    data: DataSet, ids: list[int], logits: np.ndarray, sampler: Sampler, enough: int
+) -> tuple[Accuracy, list[str]]:
+    """The accuracy on test images, and what is suspicious in it.
+
+    The images are those of the run, which has logits of them, if they are enough, or the first.
+    """
+    wanted = min(enough, len(data.test_data))
+    if len(ids) < wanted:
+        ids = list(range(wanted))
+        images = np.stack([data.test_data[image_id] for image_id in ids])
+        logits = sampler.logits(images)
+    else:
+        ids, logits = ids[:wanted], logits[:wanted]
+        images = np.stack([data.test_data[image_id] for image_id in ids])
+    labels = data.test_labels[ids]
+    doubts = list(accuracy.doubts(sampler.network, images, labels, logits))
+    return accuracy.of_logits(logits, labels), doubts
+
+
+def print_accuracy(right: Accuracy, doubts: list[str]) -> None:
+    """How good the network is, and what is suspicious."""
+    say(f"classified correctly: {right} test images")
+    for doubt in doubts:
+        say(f"warning: {doubt}")
 
 
 def print_drawn(settings: Settings) -> None:
@@ -339,6 +377,31 @@ def print_left_out(ids: list[int], logits: np.ndarray) -> None:
     for image_id, row in zip(ids, logits, strict=True):
         if not np.isfinite(row).all():
             print(f"warning: image {image_id} is left out: its logits are not finite")
+
+
+def check_targets(chosen: list[SelectedImage], num_labels: int, args: argparse.Namespace) -> None:
+    """Say if no class is left for the random target; raise InputError if there is no other."""
+    targeted = [image for image in chosen if image.correct]
+    other_kinds = ALL | (USER if args.ids else 0)
+    if not targeted or args.target_type & other_kinds or not args.target_type & RANDOM:
+        return
+    few = (
+        f"the network has {num_labels} classes: besides the predicted, the runner-up and the least "
+        "likely class none is left for the random target"
+    )
+    if any(not image.targets for image in targeted):
+        raise InputError(f"--target_type {args.target_type}: {few}. Give a sum with 1 or 4")
+    if all("random" not in image.info for image in targeted):
+        say(few)
+
+
+def print_others(folder: Path, others: Counter[str]) -> None:
+    """Warn of files in the folder that a summary must not mix with those of this run."""
+    for different, count in others.items():
+        say(
+            f"warning: {folder} also holds {count} files that do not go with this run's. Of each: "
+            f"{different}. clever.py scores them apart; --save takes another folder"
+        )
 
 
 def print_result(result: ImageResult, seconds: float) -> None:

@@ -5,11 +5,11 @@ Reads what clever.py printed, kept in files; prints a line per average and two L
 
 A row is a model, with the settings of its sub-folder if any (cifar normal defend_jpeg). Experiments
 of one model that differ in the folder they were saved to, N, iterations, activation, order or
-options of scoring have rows of their own, named after the differences. Files of an untargeted run
-are one kind, "untargeted": the bound of the nearest class for each image and norm. A fit is usable
-if pVal > 0.05 and shape < 1000. With --method maxsamp there are no fits, and all bounds count. If a
-bound is printed more than once, the last one counts: logs are read in the order of the command
-line, those of a folder from the oldest to the newest.
+options of scoring, or that are of another network, have rows of their own, named after the
+differences. Files of an untargeted run are one kind, "untargeted": the bound of the nearest class
+for each image and norm. A fit is usable if pVal > 0.05 and shape < 1000. With --method maxsamp
+there are no fits, and all bounds count. If a bound is printed more than once, the last one counts:
+logs are read in the order of the command line, those of a folder from the oldest to the newest.
 """
 
 import argparse
@@ -26,10 +26,11 @@ import pandas as pd
 from lipschitz.data.dataset import DATASETS
 from lipschitz.data.targets import UNTARGETED
 from lipschitz.file_name import INFO, NUMBER, FileName
+from lipschitz.network import NOT_LOGITS
 from lipschitz.support.command import run
 from lipschitz.support.errors import InputError
 from lipschitz.support.options import Parser
-from lipschitz.support.text import line, printable, read_fields
+from lipschitz.support.text import DOUBT, line, printable, read_fields
 
 # rows that begin with these come first in the tables
 FIRST_ROWS = (
@@ -50,6 +51,18 @@ TABLE_NORMS = ("2", "i")
 NO_CELL = "-"
 LONGEST_LINE = 2**16  # characters: longer lines are read in pieces
 
+# what clever.py says that the files of an experiment come from
+SOURCE = (
+    "network",
+    "sample_norm",
+    "radius",
+    "transform",
+    "compute_slope",
+    "seed",
+    "drawn",
+    "box",
+    "outputs",
+)
 SCORING = ("method", "use_slope", "shape_reg", "num_samples")  # options that change a bound
 # the fields of a [DEBUG] line, and those that --method maxsamp leaves out
 NUMBERS = dict.fromkeys(("id", "true_label", "target_label", "nsamps", "niters"), int)
@@ -58,7 +71,7 @@ WORDS = {"info": INFO, "bnd_norm": "[12i]"} | dict.fromkeys(NUMBERS, NUMBER)
 FIT = dict.fromkeys(("ks", "pVal", "shape", "loc", "scale", "g_x0"), float)
 
 # what tells one bound from another
-SETTINGS = ["saved", "nsamps", "niters", "activation", "order", *SCORING]
+SETTINGS = ["saved", "nsamps", "niters", "activation", "order", *SCORING, *SOURCE]
 EXPERIMENT = ["model", *SETTINGS]
 IMAGE = [*EXPERIMENT, "info", "bnd_norm", "id"]
 BOUND = [*IMAGE, "target_label"]
@@ -84,6 +97,7 @@ def main() -> int:
 
     table = average(bounds)
     print_summary(table)
+    print_doubts(bounds)
     print_latex("bounds: mean over the usable fits", table["usable_mean"], "{:.3f}")
     print_latex("p-values: usable fits in percent", table["share"], "{:.1f}")
     if args.save_pickle:
@@ -118,22 +132,34 @@ def load(logs: list[Path]) -> tuple[pd.DataFrame, int]:
         damaged += len(problems)
     if not bounds:
         raise InputError("no log has bounds: name what clever.py printed, kept in a file")
-    return pd.DataFrame(bounds).reindex(columns=[*BOUND, "true_label", "bnd", *FIT, "log"]), damaged
+    return pd.DataFrame(bounds).reindex(
+        columns=[*BOUND, "true_label", "bnd", *FIT, "log", "doubts"]
+    ), damaged
 
 
 def read_log(log: Path) -> tuple[list[dict[str, object]], list[str]]:
     """The bounds of one log, and what is wrong with lines that cannot be used."""
     bounds, problems = [], []
-    scoring, file = dict.fromkeys(SCORING, ""), None
+    scoring, source, file = dict.fromkeys(SCORING, ""), dict.fromkeys(SOURCE, ""), None
+    begin = 0  # of the bounds of an experiment, whose doubts follow them
     with log.open(encoding="utf-8", errors="replace") as lines:
         for number, text in enumerate(iter(partial(lines.readline, LONGEST_LINE), ""), start=1):
             if text.startswith("{'data_folder':"):
                 scoring = {name: option(text, name) for name in SCORING}
+                source, begin = dict.fromkeys(SOURCE, ""), len(bounds)
+            elif text.startswith("[SETTINGS][L1] "):
+                found = read_fields(text)
+                source = {name: printable(found.get(name, "")) for name in SOURCE}
+                begin = len(bounds)
+            elif text.startswith(DOUBT):
+                for bound in bounds[begin:]:
+                    bound["doubts"] += printable(text.removeprefix(DOUBT).rstrip("\n")) + "\n"
             elif text.startswith("[Filename] "):
                 file = Path(printable(text.removeprefix("[Filename] ").rstrip("\n")))
             elif text.startswith("[DEBUG][L1] "):
                 try:
-                    bounds.append(experiment(file) | scoring | read_bound(text) | {"log": str(log)})
+                    settings = experiment(file) | source | scoring
+                    bounds.append(settings | read_bound(text) | {"log": str(log), "doubts": ""})
                 except ValueError as error:
                     problems.append(f"{log}, line {number}: {error}")
     return bounds, problems
@@ -201,11 +227,15 @@ def nearest_class(bounds: pd.DataFrame) -> pd.DataFrame:
 
 
 def row_names(bounds: pd.DataFrame) -> pd.Series:
-    """Each bound's row: its model, and the settings in which that model's experiments differ."""
+    """Each bound's row: its model, and the settings in which that model's experiments differ.
+
+    Of what files come from, that is named which the settings before it do not tell.
+    """
     names = bounds["model"].copy()
     for _, of_model in bounds.groupby("model"):
         for setting in SETTINGS:
-            if of_model[setting].nunique() > 1:
+            alike = names[of_model.index] if setting in SOURCE else of_model["model"]
+            if of_model.groupby(alike)[setting].nunique().max() > 1:
                 names[of_model.index] += f" {setting}=" + of_model[setting].astype(str)
     return names
 
@@ -228,6 +258,7 @@ def average(bounds: pd.DataFrame) -> pd.DataFrame:
             usable=("usable", "sum"),
             usable_mean=("usable_bnd", "mean"),
             share=("share", "mean"),
+            outputs=("outputs", "first"),
         )
     )
     table["mean"] = table["mean"].fillna(math.inf)  # of bounds that are all infinite
@@ -260,7 +291,16 @@ def print_summary(table: pd.DataFrame) -> None:
             )
         infinite = group.images - group.finite
         left_out = f", infinite bounds left out = {infinite}" if infinite else ""
-        print(f"{line('', 0, **fields)}, {fits}, info = {kind}, bnd_norm = {norm}{left_out}")
+        outputs = f", outputs = {group.outputs}" if group.outputs in NOT_LOGITS else ""
+        more = left_out + outputs
+        print(f"{line('', 0, **fields)}, {fits}, info = {kind}, bnd_norm = {norm}{more}")
+
+
+def print_doubts(bounds: pd.DataFrame) -> None:
+    """Repeat what sampling found suspicious in the network of a row."""
+    for row, doubts in bounds.groupby("row")["doubts"]:
+        for doubt in sorted(set("".join(doubts).splitlines())):
+            print(f"warning: {row}: {doubt}")
 
 
 def print_latex(title: str, cells: pd.Series, form: str) -> None:
