@@ -49,7 +49,14 @@ class NoSlopesError(FormatError):
 def save(path: Path, contents: dict[str, object]) -> None:
     """Write the file whole or not at all."""
     with replacing(path) as unfinished:
-        scipy.io.savemat(unfinished, contents, appendmat=False)
+        scipy.io.savemat(unfinished, _storable(contents), appendmat=False)
+
+
+def _storable(value: object) -> object:
+    """The contents with text in UTF-8: bytes in a file's name that are none are escaped."""
+    if isinstance(value, dict):
+        return {key: _storable(each) for key, each in value.items()}
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def limits(limits: Limits) -> dict[str, float]:

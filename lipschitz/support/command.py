@@ -1,5 +1,6 @@
 """Running a command: its errors as one line, its exit codes, and the signals that end it."""
 
+import io
 import os
 import signal
 import sys
@@ -25,11 +26,18 @@ _asked = 0  # the signal that was
 def run(main: Callable[[], int | None]) -> None:
     """Run a command's `main` and exit: an error is one line on stderr, not a traceback."""
     raise_interrupted()
+    _print_any_text()
     code, reason = _outcome(main)
     if reason:
         say(f"{sys.argv[0].rpartition('/')[2]}: {reason}")
     _let_go_of_output()
     sys.exit(code)
+
+
+def _print_any_text() -> None:
+    """What the output's encoding lacks is escaped: a file's name may hold anything."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _outcome(main: Callable[[], int | None]) -> tuple[int, object]:

@@ -212,3 +212,11 @@ def test_slopes_that_are_all_zero_are_slopes_where_the_file_says_so(tmp_path):
     dead = {key: np.zeros(100) for key in matfile.SLOPE_KEYS.values()}
     matfile.save(tmp_path / path.name, contents | dead)
     assert not matfile.load(tmp_path / path.name, slope=True).maxima["2"].any()
+
+
+def test_a_name_that_is_no_text_is_escaped(tmp_path):
+    """Names of files may hold any bytes."""
+    name = os.fsdecode(b"b\xffd")
+    matfile.save(tmp_path / "x.mat", {"path": name, "args": {"save": name}})
+    contents = loadmat(tmp_path / "x.mat", squeeze_me=True)
+    assert contents["path"] == contents["args"]["save"] == r"b\udcffd"

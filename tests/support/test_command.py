@@ -114,3 +114,11 @@ def test_an_error_is_one_line_whatever_it_quotes(error, code, said):
     assert done.returncode == code
     assert done.stderr.startswith(said)
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_text_that_the_output_cannot_show_is_escaped(encoding):
+    code = "from lipschitz.support.command import run; run(lambda: print('\\u2603 \\udcff'))"
+    done = python(code, env=os.environ | {"PYTHONIOENCODING": encoding})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("\\udcff\n")
