@@ -246,7 +246,7 @@ class Experiment:
             "args": {name: "" if value is None else value for name, value in self.options.items()},
             matfile.SETTINGS_KEY: as_json(task.provenance),
             matfile.OUTPUTS_KEY: self.sampler.outputs,
-            matfile.DOUBTS_KEY: "\n".join(self.doubts),
+            matfile.DOUBTS_KEY: "\n".join([*self.doubts, *self.sampler.doubts]),
             matfile.WRONG_KEY: np.array(self.wrong_images, np.int32),
             **matfile.limits(self.settings.limits(task.x_0)),
             "path": str(file.path),

@@ -25,6 +25,11 @@ from lipschitz.support.text import say
 Transformation = Callable[[np.ndarray], np.ndarray]  # of images (H, W, C) in [0, 1]
 
 SMOOTH_ACTIVATIONS = ("tanh", "sigmoid", "softplus", "arctan", "elu", "2-layer's own")
+RANDOM_OUTPUTS = (
+    "the network gives the same image other logits when it is called again (dropout or noise in "
+    "prediction, or layers that keep a state): a rerun has other scores"
+)
+LOGIT_ERROR = 1e-2  # of the largest logit: batches of float16 differ in less
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,8 @@ class Sampler(AbstractContextManager):
         self.network, self.batch_size = network, batch_size
         self.nthreads = nthreads or default_count()
         self.outputs = LOGITS  # what the network's outputs look like, by those that were seen
+        self.doubts: list[str] = []  # what is suspicious in them
+        self._tried = False
         values = int(np.prod(network.input_shape))
         self._workers = Workers(self.nthreads, batch_size, values)
 
@@ -95,6 +102,7 @@ class Sampler(AbstractContextManager):
         if image_id < 0:
             raise ValueError(f"image_id {image_id}: give 0 or more")
         pred = self.logits(x_0[None])[0]
+        self._try_network(x_0, pred)
         margins = _margins(pred, true_label, targets, image_id)
         norms = None
         if settings.order == 2:
@@ -146,6 +154,27 @@ class Sampler(AbstractContextManager):
                     f"all {drawn} samples are finite; the network overflows near this image"
                 )
             yield Iteration(found, time.perf_counter() - start, waited)
+
+    def _try_network(self, x_0: np.ndarray, pred: np.ndarray) -> None:
+        """See once whether the network computes each image by itself, and always the same.
+
+        Raises InputError if the logits of an image depend on the images beside it: its gradient
+        would be that of a batch.
+        """
+        if self._tried:
+            return
+        self._tried = True
+        if not _are_close(self.network.logits(x_0[None])[0], pred):
+            self.doubts.append(RANDOM_OUTPUTS)
+            say(f"warning: {RANDOM_OUTPUTS}")
+            return
+        corner = np.broadcast_to(np.float32(self.network.box.lower), x_0.shape)
+        if not _are_close(self.network.logits(np.stack([x_0, corner]))[0], pred):
+            raise InputError(
+                "the network gives an image other logits if another image stands beside it, so its "
+                "gradients mix images (batch normalization in training mode, say): build it for "
+                "prediction"
+            )
 
     def _gradient_norms(
         self, x_0: np.ndarray, true_label: int, targets: list[int], image_id: int
@@ -267,3 +296,9 @@ def _margins(pred: np.ndarray, true_label: int, targets: list[int], image_id: in
                 f"{target}: only an image that is classified correctly has a score"
             )
     return margins
+
+
+def _are_close(found: np.ndarray, expected: np.ndarray) -> bool:
+    """Whether logits (K,) are the same but for rounding; those that are not finite count as so."""
+    largest = np.abs(expected).max()
+    return not np.abs(found - expected).max() > LOGIT_ERROR * largest

@@ -83,6 +83,34 @@ def test_an_image_outside_the_box_is_refused_with_both_ranges(image, said):
         sampler.at_image(SETTINGS, image, 0, [2])
 
 
+def test_a_network_that_mixes_the_images_of_a_batch_is_refused():
+    """As batch normalization in training mode does."""
+
+    class Mixing(NumPyNetwork):
+        def logits(self, x):
+            return super().logits(x) * (1 + np.ptp(x))
+
+    with (
+        Sampler(Mixing(), 32, nthreads=1) as sampler,
+        pytest.raises(InputError, match="other logits if another image stands beside it"),
+    ):
+        sampler.at_image(SETTINGS, ZERO, 0, [2])
+
+
+def test_a_network_of_random_outputs_is_warned_of_once(capsys):
+    calls = itertools.count()
+
+    class Noisy(NumPyNetwork):
+        def logits(self, x):
+            return super().logits(x) + [next(calls), 0, 0]
+
+    with Sampler(Noisy(), 32, nthreads=1) as sampler:
+        for image_id in (0, 1):
+            sampler.at_image(SETTINGS, ZERO, 0, [2], image_id)
+    assert capsys.readouterr().err.count("warning: the network gives the same image other") == 1
+    assert len(sampler.doubts) == 1
+
+
 def test_integers_fit_a_box_of_integers():
     settings = replace(SETTINGS, box=Box(0, 255), radius=1.0)
     with Sampler(NumPyNetwork(box=Box(0, 255)), 32, nthreads=1) as sampler:
