@@ -102,7 +102,7 @@ def test_a_network_of_random_outputs_is_warned_of_once(capsys):
 
     class Noisy(NumPyNetwork):
         def logits(self, x):
-            return super().logits(x) + [next(calls), 0, 0]
+            return super().logits(x) + np.float32([next(calls), 0, 0])
 
     with Sampler(Noisy(), 32, nthreads=1) as sampler:
         for image_id in (0, 1):
