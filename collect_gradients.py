@@ -40,7 +40,13 @@ from lipschitz.network import Network
 from lipschitz.results.estimate import Estimate
 from lipschitz.sampling import accuracy
 from lipschitz.sampling.accuracy import Accuracy
-from lipschitz.sampling.experiment import Experiment, ImageResult, TargetFile, image_tasks
+from lipschitz.sampling.experiment import (
+    Experiment,
+    ImageResult,
+    OtherFileError,
+    TargetFile,
+    image_tasks,
+)
 from lipschitz.sampling.pool import MOST_PER_CORE
 from lipschitz.sampling.sampler import Sampler, require_measurable
 from lipschitz.settings import BATCH_SIZE, IMAGENET_BATCH_SIZE, NITERS, NSAMPS, SEED, Settings
@@ -202,7 +208,7 @@ def main() -> None:
         experiment = Experiment(
             sampler, settings, transform, args.overwrite, options, wrong, doubts
         )
-        with concerning(after=OVERWRITE):
+        with concerning(after=OVERWRITE, kind=OtherFileError):
             experiment.check(tasks)
             print_others(folder, experiment.others(folder, tasks))
             command.check_interrupted()
@@ -308,7 +314,7 @@ def nothing_to_score(
 ) -> str:
     """Why no image has a score: what the network says of them, and how good it is on others."""
     predictions = ", ".join(
-        f"image {image.image_id} (class {image.true_label}) as {image.predicted}"
+        f"image {image.image_id} (class {image.true_label}) as {taken_as(image)}"
         for image in chosen[:TOP]
     )
     more = f" and {len(chosen) - TOP} more" if len(chosen) > TOP else ""
@@ -319,6 +325,12 @@ def nothing_to_score(
         f"classified correctly: "
         + ("choose others" if good else f"is it trained, and on {args.dataset}?")
     )
+
+
+def taken_as(image: SelectedImage) -> str:
+    """The class of an image that is not classified correctly, in words."""
+    undecided = image.predicted == image.true_label
+    return "no class (largest logits equal or not finite)" if undecided else str(image.predicted)
 
 
 def accuracy_and_doubts(

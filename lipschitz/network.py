@@ -16,8 +16,8 @@ SHOWN = 12  # digits of a hash in print
 ROUNDING = 1e-6  # of a box's width: what float32 may add to a value at its end
 
 LOGITS, PROBABILITIES, SIGMOIDS = "logits", "probabilities", "sigmoids"  # kinds of outputs
-SUM_ERROR = 1e-2  # of probabilities in bfloat16
-FEWEST_SIGMOIDS = 10  # fewer numbers can be in [0, 1] by chance
+MANY = 20  # images: the outputs of fewer can lie in [0, 1] by chance
+SUM_ERROR, SUM_ERROR_OF_MANY = 1e-3, 1e-2  # of probabilities; the latter in bfloat16
 NOT_LOGITS = {
     PROBABILITIES: "the network's outputs look like probabilities (in [0, 1], with a sum of 1). "
     "CLEVER is defined on logits: scores of a softmax output do not compare. Take the layer before "
@@ -138,16 +138,17 @@ def margin_weights(num_labels: int, true_label: int, targets: list[int]) -> np.n
 def are_probabilities(outputs: np.ndarray) -> bool:
     """Whether outputs (N, K) look like those of a softmax: in [0, 1], with a sum of 1 each."""
     inside = (outputs >= 0).all() and (outputs <= 1).all()
-    return bool(inside and np.allclose(outputs.sum(axis=1), 1, atol=SUM_ERROR))
+    error = SUM_ERROR if len(outputs) < MANY else SUM_ERROR_OF_MANY
+    return bool(inside and np.allclose(outputs.sum(axis=1), 1, atol=error))
 
 
 def kind_of_outputs(outputs: np.ndarray) -> str:
-    """What outputs (N, K) look like: `LOGITS`, `PROBABILITIES` or `SIGMOIDS`."""
+    """What outputs (N, K) look like: `LOGITS`, `PROBABILITIES` or, if N is large, `SIGMOIDS`."""
     if are_probabilities(outputs):
         return PROBABILITIES
     inside = (outputs >= 0).all() and (outputs <= 1).all()
     # logits that are all zero are those of a dead network
-    return SIGMOIDS if inside and outputs.any() and outputs.size >= FEWEST_SIGMOIDS else LOGITS
+    return SIGMOIDS if inside and outputs.any() and len(outputs) >= MANY else LOGITS
 
 
 def fingerprint(arrays: Iterable[np.ndarray]) -> str:

@@ -87,7 +87,9 @@ def test_outputs_are_told_by_their_values():
     assert kind_of_outputs(softmax) == "probabilities"
     assert kind_of_outputs(softmax.astype(np.float16)) == "probabilities"
     assert kind_of_outputs(1 / (1 + np.exp(-logits))) == "sigmoids"
-    assert kind_of_outputs(np.array([[0.3, 0.9]])) == "logits"  # too few to tell
+    few = np.array([[0.3, 0.9, 0.1, 0.5], [0.01, 0.97, 0.01, 0.015]])  # as of a squared error
+    assert kind_of_outputs(few) == "logits"
+    assert kind_of_outputs(softmax[:1]) == "probabilities"
     assert kind_of_outputs(np.zeros((20, 10))) == "logits"
 
 

@@ -27,6 +27,10 @@ from lipschitz.support.errors import ImageError, InputError
 from lipschitz.support.text import say
 
 
+class OtherFileError(InputError):
+    """A file is there that comes from something else than this run."""
+
+
 @dataclass(frozen=True)
 class TargetFile:
     """A target of an image: its number in the run, and the file of its maxima."""
@@ -138,8 +142,8 @@ class Experiment:
         """Sample around each image, save its targets' files and yield the results.
 
         What an earlier run finished is kept, and yielded first. A run that ended in the middle of
-        an image is resumed from its checkpoints. Raises InputError if a file comes from something
-        else.
+        an image is resumed from its checkpoints. Raises OtherFileError if a file comes from
+        something else.
         """
         niters = self.settings.Niters
         with tqdm(
@@ -157,7 +161,7 @@ class Experiment:
                 bar.update((place + 1) * niters - bar.n)
 
     def check(self, tasks: list[ImageTask]) -> None:
-        """Raise InputError if a file is there that comes from something else."""
+        """Raise OtherFileError if a file is there that comes from something else."""
         for each in tasks:
             for file in each.files:
                 self.is_finished(file.path, each.provenance)
@@ -180,13 +184,13 @@ class Experiment:
     def is_finished(self, path: Path, provenance: Provenance) -> bool:
         """Whether a file is there and comes from this.
 
-        Raises InputError if it comes from something else, unless that is to be replaced.
+        Raises OtherFileError if it comes from something else, unless that is to be replaced.
         """
         if not path.exists():
             return False
         different = _difference(path, provenance)
         if different and not self.overwrite:
-            raise InputError(f"{path} is not what this run would give: {different}")
+            raise OtherFileError(f"{path} is not what this run would give: {different}")
         return not different
 
     def _run_image(self, task: ImageTask, files: list[TargetFile], bar: tqdm) -> ImageResult:

@@ -41,9 +41,11 @@ def first_line(error: object) -> str:
 
 
 @contextmanager
-def concerning(before: str = "", after: str = "") -> Iterator[None]:
-    """Add to the block's InputErrors the option to change."""
+def concerning(
+    before: str = "", after: str = "", kind: type[InputError] = InputError
+) -> Iterator[None]:
+    """Add to the block's InputErrors, or those of one kind, the option to change."""
     try:
         yield
-    except InputError as error:
+    except kind as error:
         raise InputError(f"{before}{error}{after}") from error

@@ -190,3 +190,21 @@ def test_a_second_network_in_the_folder_is_warned_of_before_sampling(tmp_path, m
         done.stderr,
     )
     assert len(lines(scored(tmp_path), "===")) == 2
+
+
+def test_a_network_of_equal_logits_takes_an_image_for_no_class(tmp_path, mended):
+    model = keras.models.clone_model(mended)
+    model.set_weights([0 * weight for weight in mended.get_weights()])
+    done = sample(tmp_path, model)
+    assert done.returncode == 1
+    assert "it takes image 0 (class 0) as no class (largest logits equal or not" in done.stderr
+
+
+def test_a_network_without_a_gradient_is_told_where_it_ends(tmp_path, mended):
+    images = keras.Input((28, 28, 1))
+    done = sample(tmp_path, keras.Model(images, mended(keras.ops.round(16 * images) / 16)))
+    assert done.returncode == 2
+    (said,) = lines(done.stderr, "collect_gradients.py: ")
+    assert re.search(
+        r"the network has no gradient: none passes through \S*\bRound\S* \(Round\)$", said
+    )
