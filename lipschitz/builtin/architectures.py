@@ -25,14 +25,15 @@ def mlp(
     initializer: str = "he_uniform",
 ) -> keras.Model:
     """A multilayer perceptron: hidden layers of these widths; returns logits."""
-    from lipschitz.tf_backend.runtime import keras
+    from lipschitz.tf_backend.runtime import keras, own_settings
 
     layers = keras.layers
-    images = keras.Input((image_size, image_size, num_channels))
-    x = layers.Flatten()(images)
-    for width in widths:
-        x = activation(layers.Dense(width, kernel_initializer=initializer)(x))
-    return keras.Model(images, layers.Dense(NUM_LABELS)(x))
+    with own_settings():
+        images = keras.Input((image_size, image_size, num_channels))
+        x = layers.Flatten()(images)
+        for width in widths:
+            x = activation(layers.Dense(width, kernel_initializer=initializer)(x))
+        return keras.Model(images, layers.Dense(NUM_LABELS)(x))
 
 
 def seven_layer(
@@ -43,14 +44,15 @@ def seven_layer(
     activation: Activation,
 ) -> keras.Model:
     """Four 3x3 convolutions with two max-poolings, then three dense layers; returns logits."""
-    from lipschitz.tf_backend.runtime import keras
+    from lipschitz.tf_backend.runtime import keras, own_settings
 
     layers = keras.layers
-    images = x = keras.Input((image_size, image_size, num_channels))
-    for count in filters:
-        x = activation(layers.Conv2D(count, 3)(x))
-        # activations are monotone, so pooling first gives the same result with less work
-        x = activation(layers.MaxPooling2D()(layers.Conv2D(count, 3)(x)))
-    x = activation(layers.Dense(units)(layers.Flatten()(x)))
-    x = activation(layers.Dense(units)(layers.Dropout(0.5)(x)))
-    return keras.Model(images, layers.Dense(NUM_LABELS)(x))
+    with own_settings():
+        images = x = keras.Input((image_size, image_size, num_channels))
+        for count in filters:
+            x = activation(layers.Conv2D(count, 3)(x))
+            # activations are monotone, so pooling first gives the same result with less work
+            x = activation(layers.MaxPooling2D()(layers.Conv2D(count, 3)(x)))
+        x = activation(layers.Dense(units)(layers.Flatten()(x)))
+        x = activation(layers.Dense(units)(layers.Dropout(0.5)(x)))
+        return keras.Model(images, layers.Dense(NUM_LABELS)(x))

@@ -66,8 +66,7 @@ def distil(architecture: Architecture, data: DataSet, recipe: Recipe) -> None:
         return model_file.load(model_file.path_to_save(first), architecture.build)
 
     def soft_labels(teacher: keras.Model, images: Images) -> Images:
-        logits = teacher.predict(images[0], batch_size=recipe.batch, verbose=0)
-        return images[0], tf.nn.softmax(logits / T).numpy()
+        return images[0], tf.nn.softmax(_logits(teacher, images[0], recipe.batch) / T).numpy()
 
     first, second = f"{architecture.stem}_init", f"{architecture.stem}_teacher"
     print("one epoch to start from")
@@ -98,7 +97,7 @@ def learn(architecture: Architecture, data: DataSet, recipe: Recipe) -> keras.Mo
 
 def save(model: keras.Model, data: DataSet, path: Path) -> None:
     """Save the model, and print its accuracy on the test images."""
-    predicted = np.argmax(model.predict(data.test_data, batch_size=1024, verbose=0), axis=1)
+    predicted = np.argmax(_logits(model, data.test_data, 1024), axis=1)
     accuracy = np.mean(predicted == np.argmax(data.test_labels, axis=1))
     model_file.save(model, path)
     print(
@@ -115,26 +114,35 @@ def _fit(
     temperature: float = 1.0,
 ) -> None:
     """Minimise the cross-entropy of softmax(logits / temperature)."""
-    from lipschitz.tf_backend.runtime import keras
+    from lipschitz.tf_backend.runtime import keras, own_settings
 
-    rate = keras.optimizers.schedules.InverseTimeDecay(
-        recipe.rate.initial, decay_steps=1, decay_rate=recipe.rate.decay
-    )
-    optimizers = {
-        "sgd": keras.optimizers.SGD(rate, momentum=MOMENTUM, nesterov=True),
-        "adam": keras.optimizers.Adam(rate),
-    }
-    # a model around the model: the saved one has no temperature, loss or optimizer
-    learner = keras.Sequential([model, keras.layers.Rescaling(1 / temperature)])
-    learner.compile(
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
-        optimizer=optimizers[recipe.optimizer],
-        metrics=["accuracy"],
-    )
-    learner.fit(
-        *images,
-        validation_data=validation,
-        batch_size=recipe.batch,
-        epochs=recipe.epochs,
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
+    with own_settings():
+        rate = keras.optimizers.schedules.InverseTimeDecay(
+            recipe.rate.initial, decay_steps=1, decay_rate=recipe.rate.decay
+        )
+        optimizers = {
+            "sgd": keras.optimizers.SGD(rate, momentum=MOMENTUM, nesterov=True),
+            "adam": keras.optimizers.Adam(rate),
+        }
+        # a model around the model: the saved one has no temperature, loss or optimizer
+        learner = keras.Sequential([model, keras.layers.Rescaling(1 / temperature)])
+        learner.compile(
+            loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+            optimizer=optimizers[recipe.optimizer],
+            metrics=["accuracy"],
+        )
+        learner.fit(
+            *images,
+            validation_data=validation,
+            batch_size=recipe.batch,
+            epochs=recipe.epochs,
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
+
+
+def _logits(model: keras.Model, images: np.ndarray, batch: int) -> np.ndarray:
+    """Logits (N, K) of images (N, *shape)."""
+    from lipschitz.tf_backend.runtime import own_settings
+
+    with own_settings():
+        return model.predict(images, batch_size=batch, verbose=0)

@@ -7,11 +7,8 @@ import numpy as np
 
 from lipschitz.network import Maxima
 from lipschitz.support.slices import map_slices
-from lipschitz.tf_backend import derivative_rules
+from lipschitz.tf_backend import backward, derivative_rules
 from lipschitz.tf_backend.runtime import STREAMS, gpus, tf
-
-# A rerun is the same to the bit. Not set for training, whose input it would make slow.
-tf.config.experimental.enable_op_determinism()
 
 Predict = Callable[[tf.Tensor], tf.Tensor]
 
@@ -42,7 +39,7 @@ def gradient_maxima(
             # one backward pass at a time: memory does not grow with the targets
             with tf.control_dependencies(maxima[-1:]):
                 cotangent = tf.broadcast_to(weights[target], tf.shape(logits))
-            (gradient,) = tf.gradients(logits, x, cotangent)
+            gradient = backward.gradient(logits, x, cotangent)
             values = _norms(tf.reshape(gradient, (tf.shape(x)[0], -1)))
             if slopes:  # a pair's are those of both its samples
                 values = tf.concat([values, tf.repeat(of_pairs[:, target], 2, axis=0)], axis=1)
@@ -72,7 +69,7 @@ def gradients(predict: Predict) -> Callable[[np.ndarray, np.ndarray], np.ndarray
     def call(x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         with derivative_rules.first_order():
             logits = predict(x)
-        return tf.gradients(logits, x, weights)[0]
+        return backward.gradient(logits, x, weights)
 
     def batch_gradients(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
         def slice_gradients(places: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from lipschitz.network import Products
 from lipschitz.support.slices import raise_if_cancelled
-from lipschitz.tf_backend import derivative_rules, linearize
+from lipschitz.tf_backend import backward, derivative_rules, linearize, second_derivatives
 from lipschitz.tf_backend.gradients import Predict
 from lipschitz.tf_backend.runtime import tf
 
@@ -19,11 +19,12 @@ def compiled(predict: Predict, shape: tuple[int, ...]) -> Callable:
 
     def product(x: tf.Tensor, weights: tf.Tensor, v: tf.Tensor) -> tf.Tensor:
         """H_b v_b: the derivative of v . dg/dx, for the Hessian is symmetric."""
-        with derivative_rules.second_order():
+        with derivative_rules.second_order(), second_derivatives.complete():
             logits = predict(x)
+        second_derivatives.check_functions(x.graph)
         cotangent = tf.broadcast_to(weights, tf.shape(logits))
-        (gradient,) = tf.gradients(logits, x, cotangent)
-        (along_v,) = tf.gradients(gradient, x, v, unconnected_gradients="zero")
+        gradient = backward.gradient(logits, x, cotangent)
+        along_v = backward.gradient(gradient, x, v, unconnected_gradients="zero")
         finite = tf.reduce_all(tf.math.is_finite(logits), axis=1)
         return tf.where(tf.reshape(finite, (-1,) + (1,) * len(shape)), along_v, np.nan)
 

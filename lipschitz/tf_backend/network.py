@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
@@ -10,9 +11,11 @@ from threading import Lock
 import numpy as np
 
 from lipschitz.network import Box, Maxima, Products, fingerprint, network_fingerprint
+from lipschitz.support.errors import InputError, RunError
 from lipschitz.tf_backend import gradients, hessian
 from lipschitz.tf_backend.piecewise_linear import is_piecewise_linear
-from lipschitz.tf_backend.runtime import STREAMS, device_name, keras, tf
+from lipschitz.tf_backend.reasons import reason
+from lipschitz.tf_backend.runtime import STREAMS, deterministic, device_name, keras, tf
 from lipschitz.tf_backend.structure import structure
 
 
@@ -20,9 +23,9 @@ from lipschitz.tf_backend.structure import structure
 class TensorFlowNetwork:
     """A network (`lipschitz.network.Network`) that TensorFlow computes.
 
-    `predict` maps images (B, *input_shape) float32 to logits (B, num_labels); it is called from
-    several threads. If a call of it hides its operations, `graph` gives the TensorFlow graph that
-    has them; the images are its first input.
+    `predict` maps images (B, *input_shape) float32 to logits (B, num_labels) of any float type; it
+    is called from several threads. If a call of it hides its operations, `graph` gives the
+    TensorFlow graph that has them; the images are its first input.
     """
 
     predict: Callable[[tf.Tensor], tf.Tensor]
@@ -41,57 +44,174 @@ class TensorFlowNetwork:
 
     def logits(self, x: np.ndarray) -> np.ndarray:
         """Logits (B, num_labels)."""
-        return gradients.logits(self.predict, x)
+        with _computing():
+            return gradients.logits(self._logits, np.asarray(x, np.float32))
 
     def gradient_maxima(self, x: np.ndarray, weights: np.ndarray, slopes: bool = False) -> Maxima:
         """The largest norms of the margins' gradients, and slopes (see `tf_backend.gradients`)."""
-        return self._gradient_maxima[slopes](x, weights)
+        with _computing():
+            return self._gradient_maxima[slopes](np.asarray(x, np.float32), weights)
 
     def gradients(self, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """The margins' gradients (B, *input_shape), a margin for each image."""
-        return self._gradients(x, weights)
+        with _computing():
+            return self._gradients(np.asarray(x, np.float32), weights)
 
     def hessian_products(self, x: np.ndarray, weights: np.ndarray) -> Products:
         """Products with the Hessians of a margin at x."""
-        with self._compiling:  # once, for all threads that ask
+        with _computing(), self._compiling:  # once, for all threads that ask
             compiled = self._hessian
-        return hessian.products(compiled, x, weights)
+        multiply = hessian.products(compiled, np.asarray(x, np.float32), weights)
+
+        def multiplied(active: np.ndarray, v: np.ndarray) -> np.ndarray:
+            with _computing():
+                return multiply(active, v)
+
+        return multiplied
 
     def is_piecewise_linear(self) -> bool:
         """Whether all operations between images and logits are known to be piecewise linear."""
-        return is_piecewise_linear(self._graph())
+        with _computing():
+            return is_piecewise_linear(self._graph())
+
+    def _logits(self, x: tf.Tensor) -> tf.Tensor:
+        """Logits in float32, whatever the network computes in."""
+        return tf.cast(_called(self.predict, x), tf.float32)
 
     def _graph(self) -> tf.Graph:
         if self.graph:
             return self.graph()
         images = tf.TensorSpec((None, *self.input_shape))
-        return tf.function(self.predict).get_concrete_function(images).graph
+        return tf.function(self._logits, autograph=False).get_concrete_function(images).graph
 
     @cached_property
     def _gradient_maxima(self) -> dict[bool, Callable[[np.ndarray, np.ndarray], Maxima]]:
-        return {slopes: gradients.gradient_maxima(self.predict, slopes) for slopes in (False, True)}
+        return {slopes: gradients.gradient_maxima(self._logits, slopes) for slopes in (False, True)}
 
     @cached_property
     def _gradients(self) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-        return gradients.gradients(self.predict)
+        return gradients.gradients(self._logits)
 
     @cached_property
     def _hessian(self) -> Callable:
-        return hessian.compiled(self.predict, self.input_shape)
+        return hessian.compiled(self._logits, self.input_shape)
 
 
-def keras_network(model: keras.Model, box: Box | None = None) -> TensorFlowNetwork:
-    """A Keras model that gives logits, as a network. Raises ValueError if an input size is open."""
-    if None in model.input_shape[1:]:
-        raise ValueError(f"the model leaves sizes of its input open: {model.input_shape[1:]}")
+def keras_network(
+    model: keras.Model, box: Box | None = None, input_shape: tuple[int, ...] | None = None
+) -> TensorFlowNetwork:
+    """A Keras model that gives logits, as a network.
+
+    `input_shape`, without the batch, has to be given if the model leaves sizes open or is not
+    built. Raises ValueError if the model does not map one input of floats to a logit for each
+    class, InputError if it cannot be computed.
+    """
+    (batch, *shape), dtype = _input(model, input_shape)
+    if not tf.as_dtype(dtype).is_floating:
+        raise ValueError(f"the model takes {dtype}: only inputs of floats have gradients")
 
     def predict(x: tf.Tensor) -> tf.Tensor:
         return model(x, training=False)
 
+    try:
+        num_labels = count_logits(predict, tuple(shape), images=(batch or 1) + 1)
+    except InputError as error:
+        if batch is None:
+            raise
+        raise ValueError(
+            f"the model has a fixed batch of {batch}: build it with keras.Input(shape), without a "
+            "batch size"
+        ) from error
     return TensorFlowNetwork(
         predict,
-        tuple(model.input_shape[1:]),
-        model.output_shape[-1],
+        tuple(shape),
+        num_labels,
         box or Box(),
         network_fingerprint(fingerprint(model.get_weights()), structure(model)),
     )
+
+
+def count_logits(
+    predict: Callable[[tf.Tensor], tf.Tensor], input_shape: tuple[int, ...], images: int = 2
+) -> int:
+    """The logits that a network gives each of some grey images.
+
+    Raises ValueError if its outputs are no logits, InputError if it cannot be computed.
+    """
+    with _computing():
+        outputs = _called(predict, tf.zeros((images, *input_shape)))
+    if isinstance(outputs, dict | list | tuple):
+        found = ", ".join(map(str, outputs)) if isinstance(outputs, dict) else len(outputs)
+        raise ValueError(
+            f"the network gives a {type(outputs).__name__} of outputs ({found}): make a model that "
+            "gives the logits alone"
+        )
+    shape, dtype = tuple(outputs.shape), tf.as_dtype(outputs.dtype)
+    if len(shape) != 2 or shape[0] != images or not dtype.is_floating:
+        raise ValueError(
+            f"for {images} inputs the network gives {dtype.name} of shape {shape}; needed are "
+            f"logits, floats of shape ({images}, classes)"
+        )
+    if shape[1] < 2:
+        raise ValueError(
+            "the network gives one number for an input; needed is a logit for each class. If the "
+            "number is the logit of class 1, that of class 0 is zero: "
+            "keras.ops.concatenate([0 * logit, logit], axis=1)"
+        )
+    return shape[1]
+
+
+def _input(model: keras.Model, given: tuple[int, ...] | None) -> tuple[tuple[int | None, ...], str]:
+    """The shape of a model's input, with its batch if that is fixed, and its type."""
+    inputs = getattr(model, "inputs", None)
+    if not inputs:
+        if given is None:
+            raise ValueError(
+                f"the model ({type(model).__name__}) does not know the shape of its input: give "
+                "input_shape, keras_network(model, input_shape=(28, 28, 1)) say"
+            )
+        return (None, *given), keras.config.floatx()
+    if len(inputs) > 1:
+        names = ", ".join(each.name for each in inputs)
+        raise ValueError(
+            f"the model has {len(inputs)} inputs ({names}): make a model of the one whose "
+            "gradients are wanted"
+        )
+    batch, *shape = inputs[0].shape
+    known = given if given is not None else shape
+    if None in known:
+        raise ValueError(
+            f"the model leaves sizes of its input open, {tuple(shape)}: give input_shape, "
+            "keras_network(model, input_shape=(32, 32, 3)) say"
+        )
+    if len(known) != len(shape) or any(
+        size not in (None, ours) for size, ours in zip(shape, known, strict=True)
+    ):
+        raise ValueError(f"the model takes inputs {tuple(shape)}, not {tuple(known)}")
+    return (batch, *known), inputs[0].dtype
+
+
+@contextmanager
+def _computing() -> Iterator[None]:
+    """A rerun of this block is the same to the bit; if TensorFlow fails, one line says why."""
+    with deterministic():
+        try:
+            yield
+        except tf.errors.ResourceExhaustedError as error:
+            raise MemoryError(reason(error)) from error
+        except tf.errors.OpError as error:
+            raise RunError(_cannot_be_computed(error)) from error
+
+
+def _called(predict: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -> tf.Tensor:
+    """What a network makes of images. Raises InputError if its layers cannot be computed."""
+    try:
+        return predict(x)
+    except tf.errors.ResourceExhaustedError:
+        raise
+    except Exception as error:  # Keras has no common class for what can be wrong in a layer
+        raise InputError(_cannot_be_computed(error)) from error
+
+
+def _cannot_be_computed(error: Exception) -> str:
+    return f"the network cannot be computed: {reason(error)}"

@@ -46,9 +46,7 @@ def layers(*made):
 
 NETWORKS = {
     "a function of its own graph": nested,
-    "gelu and a norm over the layer": lambda: layers(
-        keras.layers.Conv2D(4, 2, activation="gelu"), keras.layers.LayerNormalization()
-    ),
+    "gelu": lambda: layers(keras.layers.Conv2D(4, 2, activation="gelu")),
     "groups of channels": lambda: layers(
         keras.layers.Conv2D(4, 1, activation="tanh"),
         keras.layers.Conv2D(4, 2, groups=2, activation="tanh"),

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lipschitz.support import regular_file
-from lipschitz.support.errors import InputError, first_line
+from lipschitz.support.errors import InputError
 from lipschitz.tf_backend.readers import hdf5, keras_file
 from lipschitz.tf_backend.readers.preprocessing import Preprocess, pixels
+from lipschitz.tf_backend.reasons import reason
 
 if TYPE_CHECKING:
     from lipschitz.tf_backend.network import TensorFlowNetwork
@@ -54,13 +55,14 @@ def network(name: str, weights: str = "") -> TensorFlowNetwork:
     InputError as `find` does, or if there are no weights that fit.
     """
     from lipschitz.tf_backend.network import keras_network
-    from lipschitz.tf_backend.runtime import keras
+    from lipschitz.tf_backend.runtime import keras, own_settings
 
     classifier = find(name)
-    model = _from_file(name, classifier, weights) if weights else _downloaded(name, classifier)
-    images = keras.Input(model.input_shape[1:])
-    logits = model(classifier.preprocess_input(pixels(images)), training=False)
-    return keras_network(keras.Model(images, logits))
+    with own_settings():
+        model = _from_file(name, classifier, weights) if weights else _downloaded(name, classifier)
+        images = keras.Input(model.input_shape[1:])
+        logits = model(classifier.preprocess_input(pixels(images)), training=False)
+        return keras_network(keras.Model(images, logits))
 
 
 def find(name: str) -> Classifier:
@@ -88,7 +90,7 @@ def _from_file(name: str, classifier: Classifier, file: str) -> keras.Model:
             model.load_weights(file)
         _scale_as_with_keras_weights(model)
     except Exception as error:  # Keras has no common class for what can be wrong in a file
-        raise InputError(f"{file} does not fit {name}: {first_line(error)}") from error
+        raise InputError(f"{file} does not fit {name}: {reason(error)}") from error
     return model
 
 
@@ -120,6 +122,5 @@ def _downloaded(name: str, classifier: Classifier) -> keras.Model:
             return classifier.build(weights="imagenet", classifier_activation=None)
     except Exception as error:  # Keras raises nothing more special if a download fails
         raise InputError(
-            f"the weights of {name} could not be downloaded ({first_line(error)}): "
-            "give them in a file"
+            f"the weights of {name} could not be downloaded ({reason(error)}): give them in a file"
         ) from error
