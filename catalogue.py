@@ -29,6 +29,7 @@ TRAINABLE: dict[str, ModuleType] = {
     "digits": setup_digits,
 }
 IMAGENET = "imagenet"  # whose networks come trained
+ACCURACY_IMAGES, IMAGENET_ACCURACY_IMAGES = 1000, 100  # the latter are read one by one
 
 
 def data_set(
@@ -79,14 +80,20 @@ def network(dataset: str, model_name: str, activation: str = "relu", weights: st
     chosen = architecture(dataset, model_name, activation)
     with concerning(after=f'; replace it, or train it with "{chosen.train_command} --overwrite"'):
         model = model_file.load(path, chosen.build)
-    return keras_network(model)
+        try:
+            return keras_network(model, input_shape=_image_shape(dataset))
+        except ValueError as error:
+            raise InputError(f"{path} cannot be used: {error}") from error
 
 
 def network_of_2018(model: object) -> Network:
-    """An object of 2018's: `image_size`, `num_channels`, `num_labels` and `predict` of tensors."""
-    from lipschitz.tf_backend.network import TensorFlowNetwork
+    """An object of 2018's: `image_size`, `num_channels` and `predict` of tensors.
 
-    needed = ("image_size", "num_channels", "num_labels", "predict")
+    `num_labels` is taken from its logits if it is missing.
+    """
+    from lipschitz.tf_backend.network import TensorFlowNetwork, count_logits
+
+    needed = ("image_size", "num_channels", "predict")
     if missing := [name for name in needed if not hasattr(model, name)]:
         raise ValueError(
             f"{type(model).__name__} is not a network: it lacks {', '.join(missing)}, and it does "
@@ -94,22 +101,37 @@ def network_of_2018(model: object) -> Network:
             "makes one of a Keras model"
         )
     shape = (model.image_size, model.image_size, model.num_channels)
-    return TensorFlowNetwork(model.predict, shape, model.num_labels)
+    num_labels = getattr(model, "num_labels", None) or count_logits(model.predict, shape)
+    return TensorFlowNetwork(model.predict, shape, num_labels)
 
 
 def _model_path(dataset: str, model_name: str, activation: str) -> Path:
     chosen = architecture(dataset, model_name, activation)
     path = model_file.find(chosen.stem)
     if path is None:
+        wanted, train = model_file.MODELS / chosen.stem, f'train it with "{chosen.train_command}"'
+        there = model_file.near(chosen.stem)
         raise InputError(
-            f'{model_file.MODELS / chosen.stem} not found: train it with "{chosen.train_command}"'
+            f"{wanted} not found, but {there}; or {train}"
+            if there
+            else f"{wanted} not found: {train}"
         )
     return path
+
+
+def _image_shape(dataset: str) -> tuple[int, int, int]:
+    images = family(dataset)
+    return images.image_size, images.image_size, images.num_channels
 
 
 def batch_size(dataset: str) -> int:
     """Samples in a batch, if the user gives no number."""
     return IMAGENET_BATCH_SIZE if dataset == IMAGENET else BATCH_SIZE
+
+
+def accuracy_images(dataset: str) -> int:
+    """Test images that tell how good a network is, at little cost."""
+    return IMAGENET_ACCURACY_IMAGES if dataset == IMAGENET else ACCURACY_IMAGES
 
 
 def class_offset(dataset: str, network: Network) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import reprlib
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +11,14 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
+from lipschitz.builtin import near_misses, own_architecture, shapes
+from lipschitz.builtin.own_architecture import OtherNetwork
 from lipschitz.support import regular_file
 from lipschitz.support.atomic import replacing
 from lipschitz.support.errors import InputError, first_line
+from lipschitz.support.text import printable, say
 from lipschitz.tf_backend.readers import hdf5, keras_file
+from lipschitz.tf_backend.reasons import reason
 
 if TYPE_CHECKING:
     from lipschitz.tf_backend.runtime import keras
@@ -43,6 +48,11 @@ def find(stem: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
+def near(stem: str) -> str:
+    """What is there in place of the file of this stem; empty if there is nothing like it."""
+    return near_misses.near(MODELS / stem)
+
+
 def save(model: keras.Model, path: Path) -> None:
     """Write the whole model, or nothing."""
     with replacing(path, keras_file.EXTENSION) as unfinished:
@@ -52,39 +62,56 @@ def save(model: keras.Model, path: Path) -> None:
 def load(path: Path, build: Callable[[], keras.Model]) -> keras.Model:
     """Read a model of either format; `build` makes the network whose weights an HDF5 file holds.
 
-    Raises InputError if the file is not a model, or if its inputs and outputs do not have the
-    shapes of the network that `build` makes.
+    Raises InputError if the file is not a model, if an HDF5 file describes another network, or if
+    a model's inputs and outputs do not have the shapes of the network that `build` makes.
     """
-    expected = build()
-    if path.suffix != keras_file.EXTENSION:
-        _set_weights(expected, path)
-        _check_logits(expected, path)
-        return expected
+    from lipschitz.tf_backend.runtime import own_settings
 
+    if told := near_misses.misnamed(path):
+        raise InputError(f"{path} is not read: {told}")
+    with own_settings():
+        expected = build()
+        image, num_labels = expected.input_shape[1:], expected.output_shape[-1]
+        if path.suffix == keras_file.EXTENSION:
+            model = _own_model(path, image, num_labels)
+        else:
+            model = expected
+            _set_weights(model, path)
+        _check_logits(model, path, image, num_labels)
+    return model
+
+
+def _own_model(path: Path, image: tuple[int, ...], num_labels: int) -> keras.Model:
+    """The model of a .keras file, which has its own layers."""
     try:
         model = keras_file.load(path)
     except ValueError as error:
         raise InputError(f"{path} is not a Keras model: {error}") from error
-    shapes = (model.input_shape, model.output_shape)
-    if shapes != (expected.input_shape, expected.output_shape):
-        raise InputError(
-            f"{path} maps {shapes[0]} to {shapes[1]}; this data set needs "
-            f"{expected.input_shape} to {expected.output_shape}"
-        )
-    _check_logits(model, path)
-    return model
+    try:
+        shapes.check(model, image, num_labels)
+    except ValueError as error:
+        raise InputError(f"{path} does not fit: {error}") from error
+    return shapes.bare(model)
 
 
 def _set_weights(model: keras.Model, path: Path) -> None:
-    """Set the weights from an HDF5 file of Keras 2, layer by layer in the file's order."""
+    """Set the weights from an HDF5 file, layer by layer in the file's order."""
     needed = [tuple(weight.shape) for weight in model.weights]
     try:
         with regular_file.opened(path, hdf5.LARGEST) as content:
             hdf5.check(content)
         with h5py.File(path) as file:
-            in_file = _in_order(file["model_weights"])
+            _check_architecture(file, model, path)
+            in_file = _in_order(file.get("model_weights", file))
+            if any(weight.dtype.kind == "V" for weight in in_file):
+                raise OtherNetwork("its weights are of bfloat16, this name stands for float32")
             found = [weight.shape for weight in in_file]
-            weights = [np.asarray(weight) for weight in in_file] if found == needed else []
+            weights = [np.asarray(each, np.float32) for each in in_file] if found == needed else []
+    except OtherNetwork as error:
+        raise InputError(
+            f"{path} holds another network: {printable(str(error))}; save it with "
+            f'model.save("{with_extension(path)}"), which is read with its own layers'
+        ) from error
     except Exception as error:  # h5py has no common class for what can be wrong in a file
         raise InputError(f"{path} is not an HDF5 model: {first_line(error)}") from error
     if found != needed:
@@ -95,6 +122,21 @@ def _set_weights(model: keras.Model, path: Path) -> None:
     model.set_weights(weights)
 
 
+def _check_architecture(file: h5py.File, model: keras.Model, path: Path) -> None:
+    """Compare the file's layers with the model's; files of weights alone do not describe any."""
+    described = file.attrs.get("model_config")
+    if described is None:
+        return
+    version = _text(file.attrs.get("keras_version", ""))
+    image = model.input_shape[1:]
+    if own_architecture.check(_text(described), version, model.to_json(), image):
+        say(f"{path}: the softmax at its end is left out, its logits are scored")
+
+
+def _text(attribute: object) -> str:
+    return attribute.decode(errors="replace") if isinstance(attribute, bytes) else str(attribute)
+
+
 def _in_order(layers: h5py.Group) -> list[h5py.Dataset]:
     return [
         layers[layer][weight]
@@ -103,11 +145,20 @@ def _in_order(layers: h5py.Group) -> list[h5py.Dataset]:
     ]
 
 
-def _check_logits(model: keras.Model, path: Path) -> None:
-    """Run a grey image through it: layers that fail and weights that are not finite show there."""
+def _check_logits(model: keras.Model, path: Path, image: tuple[int, ...], num_labels: int) -> None:
+    """Run an image through it: layers that fail and weights that are not finite show there.
+
+    It has all greys: some networks divide by an image's contrast.
+    """
+    greys = np.linspace(-0.5, 0.5, math.prod(image), dtype=np.float32).reshape(1, *image)
     try:
-        logits = model(np.zeros((1, *model.input_shape[1:]), np.float32), training=False)
+        logits = np.asarray(model(greys, training=False), np.float32)
     except Exception as error:  # Keras has no common class for what can be wrong in a layer
-        raise InputError(f"{path} cannot be used: {first_line(error)}") from error
+        told, batch = reason(error), model.inputs[0].shape[0]
+        if batch is not None:
+            told = f"it has a fixed batch of {batch}: let it begin with keras.Input({image})"
+        raise InputError(f"{path} cannot be used: {told}") from error
+    if logits.shape != (1, num_labels):
+        raise InputError(f"{path} gives an image {logits.shape[1:]} logits, not {num_labels}")
     if not np.isfinite(logits).all():
-        raise InputError(f"{path} gives a grey image logits that are not finite")
+        raise InputError(f"{path} gives an image of all greys logits that are not finite")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,14 @@ from lipschitz.support import regular_file
 from lipschitz.support.errors import InputError, first_line
 from lipschitz.support.text import printable
 from lipschitz.tf_backend import operations
+from lipschitz.tf_backend.readers.graph_tensors import (
+    check_batch,
+    check_images,
+    check_tensor,
+    tensor_name,
+)
 from lipschitz.tf_backend.readers.preprocessing import Preprocess
+from lipschitz.tf_backend.reasons import reason
 
 if TYPE_CHECKING:
     from lipschitz.tf_backend.network import TensorFlowNetwork
@@ -27,7 +33,6 @@ LARGEST_FILE = 2**31 - 1  # bytes: what a protocol buffer can hold
 LARGEST_REPEATED = 2**26  # bytes that constants may declare beyond those in the file
 LARGEST_RESULT = 2**28  # numbers that an operation may make of one image
 TRIED = 2  # images: a graph that takes only one at a time cannot be used
-NAMES_SHOWN = 4  # of each kind, if a tensor is not found
 
 
 def load(
@@ -41,22 +46,29 @@ def load(
 ) -> TensorFlowNetwork:
     """The frozen graph in `path` as a network on the box [-0.5, 0.5].
 
-    `images` and `logits` name its tensors, NAME:0. `shape` names the tensor that the graph
+    `images` and `logits` name its tensors, NAME:0 or NAME. `shape` names the tensor that the graph
     reshapes its logits to, which is fed (batch, num_labels); it may be empty. `preprocess` comes
     before the graph. Raises InputError if the file is not such a graph.
     """
+    images, logits, shape = map(tensor_name, (images, logits, shape))
     content = _content(path)
     graph_def = _parsed(path, content)
     for tensor in filter(None, (images, logits, shape)):
-        _check_tensor(path, graph_def, tensor)
+        check_tensor(path, graph_def, tensor)
     _check_operations(path, graph_def)
     try:
+        dtype = check_images(path, graph_def, images, image_size)
         _check_constants(graph_def)
-        function = _function(graph_def, image_size, num_labels, images, logits, shape, preprocess)
+        function = _function(
+            graph_def, image_size, num_labels, images, logits, shape, preprocess, dtype
+        )
         _check_results(function.graph)
+        check_batch(path, function, image_size)
         _try(function, image_size, num_labels)
+    except InputError:
+        raise
     except Exception as error:  # TensorFlow has no common class for what can be wrong in a graph
-        raise InputError(f"{path} cannot be used: {_reason(error)}") from error
+        raise InputError(f"{path} cannot be used: {reason(error)}") from error
     from lipschitz.tf_backend.network import TensorFlowNetwork
 
     weights = hashlib.sha256(content).hexdigest()
@@ -106,15 +118,19 @@ def _function(
     logits: str,
     shape: str,
     preprocess: Preprocess,
+    dtype: tf.DType,
 ) -> tf.types.experimental.ConcreteFunction:
-    """Compile images (B, H, W, 3) in the box -> logits (B, num_labels), and nothing else."""
+    """Compile images (B, H, W, 3) in the box -> logits (B, num_labels), and nothing else.
+
+    The graph takes its images in `dtype`.
+    """
     from lipschitz.tf_backend.runtime import tf
 
     weights = _take_weights(graph_def)
 
     def imported(x: tf.Tensor) -> tf.Tensor:
         fed = {name: tf.stop_gradient(weight) for name, weight in weights.items()}
-        fed[images] = preprocess(x)
+        fed[images] = tf.cast(preprocess(x), dtype)
         if shape:
             fed[shape] = tf.stack([tf.shape(x)[0], num_labels])
         return tf.graph_util.import_graph_def(graph_def, fed, [logits], name="")[0]
@@ -140,27 +156,6 @@ def _take_weights(graph_def: tf.compat.v1.GraphDef) -> dict[str, tf.Tensor]:
             weights[f"{node.name}:0"] = tf.constant(tf.make_ndarray(value))
             value.CopyFrom(tf.make_tensor_proto(0, value.dtype))
     return weights
-
-
-def _check_tensor(path: Path, graph_def: tf.compat.v1.GraphDef, tensor: str) -> None:
-    """Refuse a graph without this tensor; name a few of those that it has."""
-    operation = tensor.partition(":")[0]
-    names = [node.name for node in graph_def.node]
-    if operation in names:
-        return
-    shown = {
-        "placeholders": [node.name for node in graph_def.node if node.op == "Placeholder"],
-        "alike": get_close_matches(operation, names, NAMES_SHOWN, cutoff=0.5),
-        "last": names[-NAMES_SHOWN:],
-    }
-    listed = "; ".join(
-        f"{kind} {', '.join(f'{name}:0' for name in some[:NAMES_SHOWN])}"
-        for kind, some in shown.items()
-        if some
-    )
-    raise InputError(
-        f"{path} has no tensor {tensor}; of its {len(names)} it has: {printable(listed)}"
-    )
 
 
 def _check_operations(path: Path, graph_def: tf.compat.v1.GraphDef) -> None:
@@ -211,11 +206,7 @@ def _try(
     found = function(tf.zeros((TRIED, image_size, image_size, 3)))
     if found.shape != (TRIED, num_labels):
         raise ValueError(f"{TRIED} images give {found.shape}, not {num_labels} logits each")
-    if not found.dtype.is_floating or not np.isfinite(found).all():
+    if not found.dtype.is_floating:
+        raise ValueError(f"its logits are of {found.dtype.name}, which has no gradients")
+    if not np.isfinite(tf.cast(found, tf.float32)).all():
         raise ValueError("a grey image gives logits that are not finite")
-
-
-def _reason(error: Exception) -> str:
-    """TensorFlow's message without the list of files that built the graph."""
-    _, files, rest = str(error).rpartition("\n  File ")
-    return first_line(rest.partition("\n")[2]) if files else first_line(error)

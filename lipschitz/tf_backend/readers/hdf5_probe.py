@@ -10,10 +10,11 @@ import resource
 import sys
 
 import h5py
+import numpy as np
 
 LARGEST_OVERHEAD = 2**30  # bytes of address space: Python's, NumPy's and HDF5's own
 SECONDS, BYTES_A_SECOND = 3, 2**25  # of processor time: for any file, and more for large ones
-NUMBERS = "biuf"
+NUMBERS, BFLOAT16 = "biuf", np.dtype("V2")  # h5py does not know bfloat16
 MOST_OBJECTS = 100_000
 
 
@@ -78,7 +79,8 @@ def read_data(found: h5py.Dataset, size: int) -> None:
     """Read an array of numbers that is in the file itself."""
     if found.is_virtual or found.external:
         raise ValueError(f"its {found.name} is in other files")
-    if found.dtype.kind not in NUMBERS or found.dtype.subdtype or found.shape is None:
+    known = found.dtype == BFLOAT16 or (found.dtype.kind in NUMBERS and not found.dtype.subdtype)
+    if not known or found.shape is None:
         raise ValueError(f"its {found.name} is not an array of numbers")
     check_size(found.name, found.shape, found.dtype.itemsize, size)
     found[()]

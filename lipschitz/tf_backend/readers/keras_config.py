@@ -50,14 +50,24 @@ LARGEST_OUTPUT = 2**26  # numbers that a layer may make of one image
 
 def check(config: object) -> None:
     """Raise ValueError if the configuration names what is not Keras's own, or has absurd sizes."""
+    compiled = _compiled(config)
     for found in _dicts(config):
         _check_numbers(found)
         if "class_name" in found:
-            _check_class(found)
+            _check_class(found, id(found) in compiled)
         # an operation on constants alone would be computed while the file is read
         for node in found.get("inbound_nodes") or ():
             if not any(each.get("class_name") == "__keras_tensor__" for each in _dicts(node)):
                 raise ValueError(f"its {_named(found, 'name')} takes no other layer's output")
+
+
+def _compiled(config: object) -> set[int]:
+    """The ids of the dicts that say how a model in the model was compiled."""
+    found: set[int] = set()
+    for each in _dicts(config):
+        if "compile_config" in each and id(each) not in found:
+            found |= {id(inner) for inner in _dicts(each["compile_config"])}
+    return found
 
 
 def check_sizes(config: dict[str, object], stored: int) -> None:
@@ -97,7 +107,7 @@ def _check_numbers(found: dict[str, object]) -> None:
                 raise ValueError(f"its {key[:80]} is {number:.3g}")
 
 
-def _check_class(found: dict[str, object]) -> None:
+def _check_class(found: dict[str, object], compiled: bool) -> None:
     name, module, config = found["class_name"], found.get("module"), found.get("config")
     if name == "function":
         known = isinstance(config, str) and _is_function(config)
@@ -107,9 +117,31 @@ def _check_class(found: dict[str, object]) -> None:
         known = isinstance(name, str) and isinstance(module, str) and _is_class(module, name)
     if not known:
         raise ValueError(
-            f"it names {_named(found, 'module')}.{_named(found, 'class_name')}, which is not among "
-            "Keras's layers that are known to be safe"
+            f"it names {_whole_name(found)}, which is not among Keras's layers that are known to "
+            f"be safe; {_instead(found, compiled)}"
         )
+
+
+def _whole_name(found: dict[str, object]) -> str:
+    """Where a class comes from, and its name; what users register has no module."""
+    if found["class_name"] == "function":
+        return f"the function {_named(found, 'config')}"
+    if found.get("module") is None and found.get("registered_name"):
+        return _named(found, "registered_name")
+    return f"{_named(found, 'module')}.{_named(found, 'class_name')}"
+
+
+def _instead(found: dict[str, object], compiled: bool) -> str:
+    """What the author of the model can use, or do if a model in it was compiled with the part."""
+    if compiled:
+        return (
+            'compile the model in it with losses of Keras, compile("adam", "mse"), and save again'
+        )
+    if found["class_name"] == "Lambda":
+        return "use keras.layers.Rescaling to scale images, and Keras's own layers for all else"
+    if found.get("module") == "keras.quantizers":
+        return "save the model before it is quantized: rounding has no gradients"
+    return "build the model from Keras's own layers"
 
 
 def _named(found: dict[str, object], key: str) -> str:
@@ -143,6 +175,8 @@ def _sizes(config: dict[str, object]) -> tuple[int, int]:
         model = keras.saving.deserialize_keras_object(config, safe_mode=True)
         if not isinstance(model, keras.Model):
             raise ValueError("it is not a model")
+        if not model.built:
+            raise ValueError("it is not built: let it begin with keras.Input, and save it again")
         weights = sum(
             math.prod(each.shape) * tf.as_dtype(each.dtype).size for each in model.variables
         )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from lipschitz.support import regular_file
 from lipschitz.support.errors import first_line
 from lipschitz.tf_backend.readers import hdf5, keras_config
+from lipschitz.tf_backend.reasons import reason
 
 if TYPE_CHECKING:
     from lipschitz.tf_backend.runtime import keras
@@ -25,21 +26,26 @@ LARGEST_RATIO = 8  # of weights to their bytes in the archive; Keras does not co
 
 def load(path: Path) -> keras.Model:
     """Read a model. Raises ValueError if it is not one made of Keras's own parts alone."""
-    from lipschitz.tf_backend.runtime import keras
+    from lipschitz.tf_backend.runtime import keras, own_settings
 
     try:
         with regular_file.opened(path, hdf5.LARGEST) as file, zipfile.ZipFile(file) as archive:
             _check_members(archive)
             config = json.loads(archive.read(CONFIG))
+            if isinstance(config, dict):
+                config.pop("compile_config", None)  # not read: a loss may be the user's own
             keras_config.check(config)
-            keras_config.check_sizes(config, archive.getinfo(WEIGHTS).file_size)
             _check_weights(archive)
-        with warnings.catch_warnings():
+            stored = archive.getinfo(WEIGHTS).file_size
+        with own_settings(), warnings.catch_warnings():
             # of a model in the model that was trained: its optimizer is not needed
             warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+            # of an input in a dict under another name than its own
+            warnings.filterwarnings("ignore", "When providing `inputs` as a dict")
+            keras_config.check_sizes(config, stored)
             return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras has no common class for what can be wrong in a file
-        raise ValueError(first_line(error)) from error
+        raise ValueError(reason(error)) from error
 
 
 def check_weights(file: BinaryIO) -> None:

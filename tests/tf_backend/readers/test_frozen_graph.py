@@ -149,7 +149,13 @@ def test_a_pixel_of_each_family_by_hand():
         ({"logits": "net/logit:0"}, r"no tensor net/logit:0;.*input:0.*net/logits:0"),
         ({"images": "images:0"}, "no tensor images:0; .*placeholders input:0"),
         ({"shape": "Shape:0"}, "no tensor Shape:0"),
-        ({"logits": "net/logits:7"}, "cannot be used"),
+        (
+            {"logits": "net/logits:7"},
+            "cannot be used: .* output 7 of node 'net/logits', .* 1 output",
+        ),
+        ({"logits": "net/logits:x"}, "no tensor net/logits:x;.*alike net/logits:0"),
+        ({"logits": "net/logits:0:0"}, "no tensor net/logits:0:0;"),
+        ({"images": "input:2"}, "no tensor input:2: the images are input:0"),
         ({"classes": 1001}, "cannot be used: .* 10 values, .* 2002"),
         ({"logits": "Mean:0", "shape": ""}, "not 5 logits each"),
     ],
@@ -262,3 +268,74 @@ def test_logits_that_are_not_finite_are_refused(tmp_path):
     write_graph(tmp_path / "nan.pb", "input:0", "logits:0", "prob:0", weights=WEIGHTS * np.nan)
     with pytest.raises(InputError, match="gives logits that are not finite"):
         load(tmp_path / "nan.pb", "logits:0", shape="")
+
+
+def test_the_first_result_of_an_operation_may_go_by_its_name(small):
+    whole, short = load(small), load(small, "net/logits", "net/Shape", "input")
+    assert whole.fingerprint == short.fingerprint
+    np.testing.assert_array_equal(whole.logits(IMAGES), short.logits(IMAGES))
+
+
+def write(path, shape, network, dtype=tf.float32):
+    """A graph from a placeholder `input` to the tensor `logits` that `network` makes."""
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.identity(network(tf.compat.v1.placeholder(dtype, shape, "input")), "logits")
+    path.write_bytes(graph.as_graph_def().SerializeToString())
+
+
+def means(x):
+    return tf.matmul(tf.reduce_mean(x, (1, 2)), WEIGHTS)
+
+
+def flattened(batch):
+    weights = np.ones((SIZE * SIZE * 3, CLASSES), np.float32)
+    return lambda x: tf.matmul(tf.reshape(x, (batch, SIZE * SIZE * 3)), weights)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 128])
+def test_a_graph_of_a_fixed_batch_is_told_how_to_open_it(tmp_path, batch):
+    write(tmp_path / "net.pb", (batch, SIZE, SIZE, 3), flattened(batch))
+    with pytest.raises(
+        InputError, match=rf"has a fixed batch of {batch}: freeze it .*\(None, 8, 8"
+    ):
+        load(tmp_path / "net.pb", "logits", shape="")
+    write(tmp_path / "net.pb", (batch, SIZE, SIZE, 3), flattened(-1))  # only the placeholder's
+    assert load(tmp_path / "net.pb", "logits", shape="").logits(IMAGES).shape == (4, CLASSES)
+
+
+@pytest.mark.parametrize("shape", [(16, 16, 3), (SIZE, SIZE, 1), (3, SIZE, SIZE), (192,)])
+def test_images_of_another_size_than_the_tables_are_told_with_both(tmp_path, shape):
+    write(tmp_path / "net.pb", (None, *shape), lambda x: tf.reshape(x, (-1, 5)))
+    with pytest.raises(InputError, match="takes images of the shape") as error:
+        load(tmp_path / "net.pb", "logits", shape="")
+    assert str(shape) in str(error.value)
+    assert "(8, 8, 3)" in str(error.value)
+
+
+@pytest.mark.parametrize("shape", [None, (None, None, None, 3)])
+def test_sizes_that_a_placeholder_leaves_open_fit(tmp_path, shape):
+    write(tmp_path / "net.pb", shape, means)
+    assert load(tmp_path / "net.pb", "logits", shape="").num_labels == CLASSES
+
+
+@pytest.mark.parametrize("dtype", [tf.float16, tf.float64, tf.bfloat16])
+def test_images_and_logits_of_any_float_type(tmp_path, dtype):
+    def network(x):
+        return tf.cast(means(tf.cast(x, tf.float32)), dtype)
+
+    write(tmp_path / "net.pb", (None, SIZE, SIZE, 3), network, dtype)
+    found = load(tmp_path / "net.pb", "logits", shape="").logits(IMAGES)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, 2 * IMAGES.mean(axis=(1, 2)) @ WEIGHTS, atol=0.02)
+
+
+def test_whole_numbers_have_no_gradients(tmp_path):
+    write(
+        tmp_path / "net.pb", (None, SIZE, SIZE, 3), lambda x: means(tf.cast(x, tf.float32)), "uint8"
+    )
+    with pytest.raises(InputError, match=r"takes images of uint8 at input:0.*after their cast"):
+        load(tmp_path / "net.pb", "logits", shape="")
+    write(tmp_path / "net.pb", (None, SIZE, SIZE, 3), lambda x: tf.cast(means(x), tf.int32))
+    with pytest.raises(InputError, match="its logits are of int32, which has no gradients"):
+        load(tmp_path / "net.pb", "logits", shape="")

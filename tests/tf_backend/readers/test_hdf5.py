@@ -28,6 +28,7 @@ def test_arrays_text_and_an_object_of_two_names_pass(tmp_path):
         file["group/inner/itself"] = file["group"]
         file.create_dataset("packed", data=np.ones((50, 50)), chunks=(10, 10), compression="gzip")
         file["enough"] = np.zeros(9999)
+        file["bfloat16"] = np.zeros(9, "V2")  # as Keras writes it
 
     check(write(tmp_path / "file.h5", fill))
 
@@ -54,6 +55,8 @@ def virtual(file):
             "declares 1048576 of 8 B",
         ),
         (lambda f: f.update({"text": "words"}), "is not an array of numbers"),
+        (lambda f: f.update({"bytes": np.zeros(9, "V3")}), "is not an array of numbers"),
+        (lambda f: f.update({"pairs": np.zeros(9, "u1,u1")}), "is not an array of numbers"),
         (lambda f: f.update({"type": np.dtype("f4")}), "is neither a group nor a data set"),
     ],
 )
