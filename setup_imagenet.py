@@ -16,11 +16,11 @@ To add a frozen graph of your own, add a call at the end of the table in this fi
         "my_net",                       # for --model_name
         model_filename="my_net.pb",     # in tmp/imagenet
         image_size=224,
-        input="images:0",               # tensors of the graph: images,
+        input="images:0",               # tensors of the graph (":0" may be left out): images,
         logit="my_net/logits:0",        # logits (batch, classes),
         prob="my_net/softmax:0",        # their softmax, or the logits again,
         shape="",                       # and what the graph reshapes its logits to, if anything
-        classes=1001,                   # 1001 with a background class, 1000 without
+        classes=1001,                   # 1001 with a background class, 1000 without, or others
         preprocess=doubled,             # from [-0.5, 0.5] to what it was trained on
     )
 """
@@ -40,12 +40,15 @@ import scipy
 
 from lipschitz.data import class_names, photographs
 from lipschitz.data.photographs import Photographs
+from lipschitz.network import LOGITS, kind_of_outputs
 from lipschitz.support import archive
 from lipschitz.support.command import run
 from lipschitz.support.download import DownloadError, download
 from lipschitz.support.errors import InputError, concerning
 from lipschitz.support.options import Parser, number
+from lipschitz.support.text import say
 from lipschitz.tf_backend.readers import frozen_graph, keras_applications
+from lipschitz.tf_backend.readers.graph_tensors import tensor_name
 from lipschitz.tf_backend.readers.keras_applications import PREFIX
 from lipschitz.tf_backend.readers.preprocessing import (
     Preprocess,
@@ -61,6 +64,8 @@ if TYPE_CHECKING:
 MODELS = Path("tmp/imagenet")
 ARCHIVE = "http://download.huan-zhang.com/models/adv/imagenet/frozen_imagenet_models_v1.1.tar.gz"
 LABELS = Path(__file__).with_name("imagenet_labels") / "labels.txt"  # if the archive's are missing
+IMAGENET_CLASSES = (photographs.WITHOUT_BACKGROUND, photographs.WITH_BACKGROUND)
+GREYS = np.linspace(-0.5, 0.5, 5, dtype=np.float32)  # images that tell what outputs are
 LARGEST_FILE = 2**30  # bytes: the largest graph of 2018 has about half
 LARGEST_ARCHIVE = 2**33  # bytes, packed or not
 CHECKSUMS = "SHA256SUMS"  # of the archives that were unpacked, beside their files
@@ -253,24 +258,49 @@ def _graph(path: Path, entry: Entry, output: str) -> Network:
 def probabilities(
     image_file: Path, model_name: str, weights: str = "", folder: Path = MODELS
 ) -> np.ndarray:
-    """The probabilities (classes,) that a network gives an image."""
+    """The probabilities (classes,) that a network gives an image.
+
+    Outputs that are probabilities, whatever tensor the table names, are not normalised again.
+    """
     entry = ENTRIES.get(model_name)
-    if entry and not weights and entry.prob != entry.logit:
+    has_own = bool(entry) and not weights and tensor_name(entry.prob) != tensor_name(entry.logit)
+    if has_own:
         classifier = _graph(model_path(model_name, folder), entry, entry.prob)
-        normalise = np.asarray
     else:
         classifier = network(model_name, weights, folder)
-        normalise = scipy.special.softmax
     with concerning("--image_file "):
         image = photographs.decode(image_file, classifier.input_shape[0])
-    return normalise(classifier.logits(image[None])[0])
+    outputs = classifier.logits(np.stack([image, *(np.full_like(image, grey) for grey in GREYS)]))
+    given = has_own and outputs.min() >= 0 and outputs.max() <= 1
+    if given or kind_of_outputs(outputs) != LOGITS:
+        return outputs[0]
+    return scipy.special.softmax(outputs[0])
 
 
-def label_names(model_name: str, folder: Path = MODELS) -> dict[int, str]:
-    """Names by class, 0 the background: of the file beside the .pb, or of the toolkit's own."""
+def label_names(
+    model_name: str, folder: Path = MODELS, classes: int = photographs.WITH_BACKGROUND
+) -> dict[int, str]:
+    """Names by CLASS, 0 the background: of the file beside the .pb, or of ImageNet's classes.
+
+    Empty if there are none. A file that names classes that the network lacks is not used.
+    """
     entry = ENTRIES.get(model_name)
     beside = folder / entry.label_filename if entry else LABELS
-    return class_names.read(beside if beside.is_file() else LABELS)
+    if beside.is_file():
+        names = class_names.read(beside)
+        numbered = _numbered_as_classes(names, classes)
+        if numbered is not None:
+            return numbered
+        say(f"{beside} has {len(names)} names, {model_name} has {classes} classes: it is not used")
+    return class_names.read(LABELS) if classes in IMAGENET_CLASSES else {}
+
+
+def _numbered_as_classes(names: dict[int, str], classes: int) -> dict[int, str] | None:
+    """The names by CLASS, also if they count the classes from 0 or 1; None if they are others'."""
+    first, lowest = photographs.first_class(classes), min(names, default=0)
+    if lowest in (0, 1) and sorted(names) == list(range(lowest, lowest + classes)):
+        return {number - lowest + first: name for number, name in names.items()}
+    return names if max(names, default=0) < classes + first else None
 
 
 # The download ----------------------------------------------------------------
@@ -368,11 +398,14 @@ def check(args: argparse.Namespace) -> None:
 def print_predictions(args: argparse.Namespace) -> None:
     """The most probable classes of an image, in the numbering of the photographs' names."""
     found = probabilities(args.image_file, args.model_name, args.weights, args.model_dir)
-    names = label_names(args.model_name, args.model_dir)
+    names = label_names(args.model_name, args.model_dir, len(found))
     first = photographs.first_class(len(found))
     for label in np.argsort(-found, kind="stable")[: args.num_top_predictions]:
-        shown = int(label) + first
-        print(f"{names.get(shown, shown)} (class {shown}, score = {found[label]:.5f})")
+        shown, score = int(label) + first, f"score = {found[label]:.5f}"
+        if shown in names:
+            print(f"{names[shown]} (class {shown}, {score})")
+        else:
+            print(f"class {shown} ({score})")
 
 
 def print_files(folder: Path) -> None:

@@ -176,6 +176,36 @@ def test_a_label_file_beside_the_graph_comes_first():
         setup_imagenet.label_names("vgg_16")
 
 
+@pytest.mark.parametrize(
+    ("numbers", "classes", "first"),
+    [
+        (range(1001), 1000, 0),  # with the background
+        (range(1, 1001), 1000, 1),
+        (range(1000), 1000, 1),  # counts from 0, the classes in print from 1
+        (range(1001), 1001, 0),
+        (range(2), 2, 0),
+        (range(1, 3), 2, 0),
+        (range(1), 2, 0),  # not all have names
+    ],
+)
+def test_a_label_file_may_count_from_0_or_1(numbers, classes, first):
+    labels = setup_imagenet.MODELS / "labels.txt"
+    labels.parent.mkdir(parents=True)
+    labels.write_text("".join(f"{number}:the {place}th\n" for place, number in enumerate(numbers)))
+    names = setup_imagenet.label_names("vgg_16", classes=classes)
+    assert names == {first + place: f"the {place}th" for place in range(len(numbers))}
+
+
+def test_a_network_of_other_classes_gets_no_names_of_imagenet(capsys):
+    assert setup_imagenet.label_names("vgg_16", classes=2) == {}
+    labels = setup_imagenet.MODELS / "labels.txt"
+    labels.parent.mkdir(parents=True)
+    labels.write_text(setup_imagenet.LABELS.read_text())
+    assert setup_imagenet.label_names("vgg_16", classes=2) == {}
+    said = "tmp/imagenet/labels.txt has 1001 names, vgg_16 has 2 classes: it is not used\n"
+    assert capsys.readouterr().err == said
+
+
 @pytest.fixture
 def command(monkeypatch):
     """The command's main, with these arguments."""
@@ -201,6 +231,41 @@ def test_the_command_prints_the_most_probable_classes(name, here, command, capsy
         f"{names[label + first]} (class {label + first}, score = {expected[label]:.5f})"
         for label in top
     ]
+
+
+def place_own(function):
+    """A network "own" of two classes: `function` of 2 and -3, nearly, is all that it gives."""
+    AddModel(
+        "own", model_filename="own.pb", image_size=8, classes=2, logit="net/out", prob="net/out:0"
+    )
+    weights = np.random.default_rng(0).normal(0, 1e-3, (3, 2)).astype(np.float32)
+    graph = tf.Graph()
+    with graph.as_default():
+        x = tf.compat.v1.placeholder(tf.float32, (None, 8, 8, 3), "input")
+        inner = tf.matmul(tf.reduce_mean(x, (1, 2)), weights)
+        function(tf.nn.bias_add(inner, [2.0, -3.0]), name="net/out")
+    setup_imagenet.MODELS.mkdir(parents=True)
+    (setup_imagenet.MODELS / "own.pb").write_bytes(graph.as_graph_def().SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (tf.nn.softmax, softmax([2, -3])),
+        (tf.nn.sigmoid, 1 / (1 + np.exp([-2, 3]))),
+        (tf.identity, softmax([2, -3])),
+    ],
+)
+def test_what_are_probabilities_already_is_printed_as_it_is(
+    here, command, capsys, function, expected
+):
+    place_own(function)
+    Image.new("RGB", (8, 8), (128, 128, 128)).save(here / "image.png")
+    command("--image_file", "image.png", "--model_name", "own")
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split(" (")[0] for line in printed] == ["class 0", "class 1"]
+    scores = [float(line.split()[-1].rstrip(")")) for line in printed]
+    np.testing.assert_allclose(scores, expected, atol=1e-3)
 
 
 def test_the_command_refuses_what_it_cannot_use(here, command):
