@@ -48,19 +48,20 @@ class EstimateLipschitz(AbstractContextManager):
         order: int = 1,
         *,
         weights: str = "",
-    ) -> tuple[DataSet, Network]:
-        """Load a data set and its network (or take `model`), and start the workers.
+    ) -> tuple[DataSet, object]:
+        """Load a data set and its network (or take `model`), start the workers, and return both.
 
-        `model` is a `lipschitz.network.Network`, or an object with `image_size`, `num_channels`,
-        `num_labels` and `predict`, a function of TensorFlow's tensors. Raises InputError if the
-        network cannot be loaded, or has no second order and `order` is 2. Random choices that
-        follow from the seed are drawn from `generator`, set here.
+        `model` is a Keras model on the box [-0.5, 0.5], a `lipschitz.network.Network`, or an object
+        with `image_size`, `num_channels` and `predict`, a function of TensorFlow's tensors. Raises
+        InputError if the network cannot be loaded, or has no second order and `order` is 2;
+        ValueError if the model is not one that can be sampled. Random choices that follow from the
+        seed are drawn from `generator`, set here.
         """
         self.close()
         if model is None:
             network = catalogue.network(dataset, model_name, activation, weights)
         else:
-            network = model if isinstance(model, Network) else catalogue.network_of_2018(model)
+            network = _network(model)
         self.generator = random.Random(self.seed)
         data = catalogue.data_set(dataset, network, self.generator)
         self.batch_size = batch_size or catalogue.batch_size(dataset)
@@ -96,7 +97,8 @@ class EstimateLipschitz(AbstractContextManager):
     ) -> Estimate | list[Estimate]:
         """Sample around x_0, of the network's shape, for the margins f_true - f_target.
 
-        One target gives one estimate, several give a list. `order`, if given, must be that of
+        Axes of length 1 that x_0 has more or fewer are of no account. One target gives one
+        estimate, several give a list. `order`, if given, must be that of
         `load_model`. `Nsamp` becomes a multiple of the batch size; samples are those of (seed,
         image_id), each put through the transformation (defense.py), which x_0 is not. If an
         iteration has no finite sample for a target, its maximum is nan.
@@ -124,7 +126,7 @@ class EstimateLipschitz(AbstractContextManager):
         estimates = sample_image(
             sampler,
             settings,
-            x_0,
+            _shaped(x_0, sampler.network.input_shape),
             true_label,
             targets,
             image_id=image_id,
@@ -136,6 +138,24 @@ class EstimateLipschitz(AbstractContextManager):
         if self._sampler is None:
             raise ValueError("no model: call load_model first, and estimate before close")
         return self._sampler
+
+
+def _network(model: object) -> Network:
+    """What a user gives as a model, as a network."""
+    if isinstance(model, Network):
+        return model
+    from lipschitz.tf_backend.network import keras_network
+    from lipschitz.tf_backend.runtime import keras
+
+    is_of_keras = isinstance(model, keras.Model)
+    return keras_network(model) if is_of_keras else catalogue.network_of_2018(model)
+
+
+def _shaped(x_0: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """x_0 in this shape if they differ by axes of length 1 alone, else as it is."""
+    x_0 = np.asarray(x_0)
+    sizes = [size for size in shape if size != 1]
+    return x_0.reshape(shape) if [size for size in x_0.shape if size != 1] == sizes else x_0
 
 
 def _check_transform(transform: str, shape: tuple[int, ...]) -> None:
