@@ -62,12 +62,18 @@ def main() -> int:
                 paths = scoring.of_kind(paths, option, wanted)
     records, unreadable = load(paths, args.use_slope)
     experiments = scoring.experiments(select(records, args))
+    check_user_type(args.user_type, experiments)
     plots = plot_folders(experiments, args.plot_dir)
     headings = scoring.headings(experiments)
     for members, heading, folder in zip(experiments, headings, plots, strict=True):
         if len(experiments) > 1:
             print(f"\n=== {heading} ===")
         print_source(members, always=len(experiments) > 1)
+        members, again = scoring.each_once(members)
+        for record in again:
+            print(
+                printable(f"warning: left out {record.path}: its image and target are there twice")
+            )
         scores = scoring.score(members[: args.num_images or None], args.method, args.shape_reg)
         for file, of_file in groupby(scores, key=lambda score: score.file.path):
             print_scores(file, list(of_file), folder, args)
@@ -123,6 +129,12 @@ def first_maxima(records: list[Record], num_samples: int) -> list[Record]:
     return enough
 
 
+def check_user_type(name: str, experiments: list[list[Record]]) -> None:
+    """Refuse a name for the user's targets that is that of others."""
+    if name and any(record.name.info == name for members in experiments for record in members):
+        raise InputError(f"--user_type {name}: there are other targets of this kind")
+
+
 def plot_folders(experiments: list[list[Record]], plot_dir: str) -> list[Path | None]:
     """Where each experiment's plots go, made now: an error comes before the work."""
     if not plot_dir:
@@ -144,9 +156,8 @@ def plot_folders(experiments: list[list[Record]], plot_dir: str) -> list[Path | 
 def print_source(members: list[Record], always: bool) -> None:
     """What the files of an experiment come from, if they say it or `always`."""
     source, outputs = scoring.source(members[0]), scoring.outputs(members)
-    if always or source or outputs != LOGITS:
-        known = source or {"network": scoring.UNKNOWN}
-        print(line("SETTINGS", 1, **known, outputs=outputs))
+    if always or source["network"] != scoring.UNKNOWN or outputs != LOGITS:
+        print(line("SETTINGS", 1, **source, outputs=outputs))
 
 
 def print_images(members: list[Record], scores: list[Score]) -> None:
@@ -185,6 +196,9 @@ def print_doubts(members: list[Record], scores: list[Score], method: str) -> Non
     for what, found in counts.items():
         if any(found):
             print(f"warning: {sum(found)} of {len(found)} {what}")
+    unknown = sum(score.file.limits is None for score in scores)
+    if unknown:
+        print(f"{unknown} of {len(scores)} scores cannot be compared with what was sampled")
     for doubt in scoring.doubts(members):
         print(DOUBT + doubt)
 
@@ -195,7 +209,9 @@ def print_scores(
     """The lines of one file, and its plots."""
     record = scores[0].file
     print("loading")
-    print(f"[Filename] {printable(str(path))}")
+    # of a file in the current folder the whole path: its folder tells the network
+    shown = path if path.parent.name else path.absolute()
+    print(f"[Filename] {printable(str(shown))}")
     if record.non_finite:
         print(f"warning: {record.non_finite} samples were not finite: the maxima are of others")
     if plots:

@@ -35,7 +35,8 @@ from lipschitz.data.targets import (
     choose,
     read_ids,
 )
-from lipschitz.maths.ball import DEFAULT_NORM, RADII
+from lipschitz.file_name import LARGEST_IN_NAME
+from lipschitz.maths.ball import DEFAULT_NORM, NORM_OF_BALL, RADII
 from lipschitz.network import Network
 from lipschitz.results.estimate import Estimate
 from lipschitz.sampling import accuracy
@@ -57,6 +58,7 @@ from lipschitz.support.options import Parser, number
 from lipschitz.support.text import line, say
 
 TOP = 10  # classes listed for an image
+LARGEST_RADIUS = 1e9  # no image has values so far apart
 FIRST = 100  # images that the network sees at once, before sampling
 OVERWRITE = ". Replace such files with --overwrite, or sample into another folder with --save"
 
@@ -70,9 +72,9 @@ def parse() -> argparse.Namespace:
     add("-m", "--model_name", default="normal", help=names)
     add("--weights", default="", help="weights file of a keras: network")
     add("--activation", default="relu", choices=ACTIVATIONS, help='of the network "normal"')
-    positive = number(1)
-    add("-N", "--Nsamps", type=positive, default=NSAMPS, help="samples per iteration")
-    add("-i", "--Niters", type=positive, default=NITERS, help="iterations: maxima collected")
+    positive, in_name = number(1), number(1, below=LARGEST_IN_NAME)
+    add("-N", "--Nsamps", type=in_name, default=NSAMPS, help="samples per iteration")
+    add("-i", "--Niters", type=in_name, default=NITERS, help="iterations: maxima collected")
     add("-n", "--numimg", type=positive, default=1, help="images to take")
     ids = "table (tabs, commas or semicolons) with a column id, and target if targets are named too"
     add("--ids", default="", help=ids)
@@ -102,7 +104,7 @@ def parse() -> argparse.Namespace:
     )
     add(
         "--radius",
-        type=number(0, above=True, kind=float),
+        type=number(0, above=True, below=LARGEST_RADIUS, kind=float),
         default=None,
         help="largest radius (default "
         + ", ".join(f"{norm}: {high:g}" for norm, (_, high) in RADII.items())
@@ -149,7 +151,7 @@ def check(args: argparse.Namespace) -> None:
     if args.nthreads > MOST_PER_CORE * cores():
         raise InputError(f"--nthreads {args.nthreads}: there are {cores()} cores")
     kinds = TOP2 | RANDOM | LEAST | ALL | (USER if args.ids else 0)
-    if args.target_type < 1 or not args.target_type & kinds:
+    if not args.target_type & kinds or args.target_type not in range(2 * ALL):
         raise InputError(
             f"--target_type {args.target_type}: give a sum of 1, 2 and 4, or 16; or 8 with --ids"
         )
@@ -180,6 +182,7 @@ def main() -> None:
         images, logits = images_and_logits(data, ids, sampler)
         enough = catalogue.accuracy_images(args.dataset)
         right, doubts = accuracy_and_doubts(data, ids, logits, sampler, enough)
+        doubts += too_large_radius(settings, network)
         print_accuracy(right, doubts)
         chosen = list(
             choose(
@@ -351,6 +354,18 @@ def accuracy_and_doubts(
     labels = data.test_labels[ids]
     doubts = list(accuracy.doubts(sampler.network, images, labels, logits))
     return accuracy.of_logits(logits, labels), doubts
+
+
+def too_large_radius(settings: Settings, network: Network) -> list[str]:
+    """What to say of a ball that is larger than the box: samples are clipped at its edges."""
+    radius = settings.ball.high
+    widest = network.box.diameter(network.input_shape)[NORM_OF_BALL[settings.sample_norm]]
+    if radius <= widest:
+        return []
+    return [
+        f"the radius {radius:g} is larger than the range of valid inputs, where no two are farther "
+        f"apart than {widest:.5g} in this norm: most values of the samples are clipped"
+    ]
 
 
 def print_accuracy(right: Accuracy, doubts: list[str]) -> None:

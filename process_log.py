@@ -13,6 +13,7 @@ logs are read in the order of the command line, those of a folder from the oldes
 """
 
 import argparse
+import codecs
 import math
 import re
 import sys
@@ -69,6 +70,11 @@ NUMBERS = dict.fromkeys(("id", "true_label", "target_label", "nsamps", "niters")
 FIELDS = {"info": str, "bnd_norm": str, "bnd": float} | NUMBERS
 WORDS = {"info": INFO, "bnd_norm": "[12i]"} | dict.fromkeys(NUMBERS, NUMBER)
 FIT = dict.fromkeys(("ks", "pVal", "shape", "loc", "scale", "g_x0"), float)
+
+# what clever.py says against a bound, below its line
+AGAINST_FIT = ("impossible", "outside")
+AGAINST = re.compile(rf"bnd_norm [12i]: ({'|'.join(AGAINST_FIT)}):")
+NOTHING_AGAINST = dict.fromkeys(AGAINST_FIT, False) | {"doubts": ""}
 
 # what tells one bound from another
 SETTINGS = ["saved", "nsamps", "niters", "activation", "order", *SCORING, *SOURCE]
@@ -132,9 +138,8 @@ def load(logs: list[Path]) -> tuple[pd.DataFrame, int]:
         damaged += len(problems)
     if not bounds:
         raise InputError("no log has bounds: name what clever.py printed, kept in a file")
-    return pd.DataFrame(bounds).reindex(
-        columns=[*BOUND, "true_label", "bnd", *FIT, "log", "doubts"]
-    ), damaged
+    columns = [*BOUND, "true_label", "bnd", *FIT, "log", *NOTHING_AGAINST]
+    return pd.DataFrame(bounds).reindex(columns=columns), damaged
 
 
 def read_log(log: Path) -> tuple[list[dict[str, object]], list[str]]:
@@ -142,7 +147,8 @@ def read_log(log: Path) -> tuple[list[dict[str, object]], list[str]]:
     bounds, problems = [], []
     scoring, source, file = dict.fromkeys(SCORING, ""), dict.fromkeys(SOURCE, ""), None
     begin = 0  # of the bounds of an experiment, whose doubts follow them
-    with log.open(encoding="utf-8", errors="replace") as lines:
+    complete = True  # whether a summary followed the last [SETTINGS]
+    with log.open(encoding=encoding(log), errors="replace") as lines:
         for number, text in enumerate(iter(partial(lines.readline, LONGEST_LINE), ""), start=1):
             if text.startswith("{'data_folder':"):
                 scoring = {name: option(text, name) for name in SCORING}
@@ -150,7 +156,9 @@ def read_log(log: Path) -> tuple[list[dict[str, object]], list[str]]:
             elif text.startswith("[SETTINGS][L1] "):
                 found = read_fields(text)
                 source = {name: printable(found.get(name, "")) for name in SOURCE}
-                begin = len(bounds)
+                begin, complete = len(bounds), False
+            elif bounds and (found := AGAINST.match(text)):
+                bounds[-1][found[1]] = True
             elif text.startswith(DOUBT):
                 for bound in bounds[begin:]:
                     bound["doubts"] += printable(text.removeprefix(DOUBT).rstrip("\n")) + "\n"
@@ -159,10 +167,20 @@ def read_log(log: Path) -> tuple[list[dict[str, object]], list[str]]:
             elif text.startswith("[DEBUG][L1] "):
                 try:
                     settings = experiment(file) | source | scoring
-                    bounds.append(settings | read_bound(text) | {"log": str(log), "doubts": ""})
+                    bounds.append(settings | read_bound(text) | NOTHING_AGAINST | {"log": str(log)})
                 except ValueError as error:
                     problems.append(f"{log}, line {number}: {error}")
+            elif text.startswith("[STATS][L0] "):
+                complete = True
+    if not complete:
+        print(printable(f"warning: {log} ends before its summary: scores may be missing"))
     return bounds, problems
+
+
+def encoding(log: Path) -> str:
+    """UTF-16, in which PowerShell writes logs, or UTF-8."""
+    with log.open("rb") as file:
+        return "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8"
 
 
 def option(arguments: str, name: str) -> str:
@@ -259,6 +277,8 @@ def average(bounds: pd.DataFrame) -> pd.DataFrame:
             usable_mean=("usable_bnd", "mean"),
             share=("share", "mean"),
             outputs=("outputs", "first"),
+            impossible=("impossible", "sum"),
+            outside=("outside", "sum"),
         )
     )
     table["mean"] = table["mean"].fillna(math.inf)  # of bounds that are all infinite
@@ -292,7 +312,8 @@ def print_summary(table: pd.DataFrame) -> None:
         infinite = group.images - group.finite
         left_out = f", infinite bounds left out = {infinite}" if infinite else ""
         outputs = f", outputs = {group.outputs}" if group.outputs in NOT_LOGITS else ""
-        more = left_out + outputs
+        against = [f", {name} = {n}" for name in AGAINST_FIT if (n := getattr(group, name))]
+        more = "".join([left_out, *against, outputs])
         print(f"{line('', 0, **fields)}, {fits}, info = {kind}, bnd_norm = {norm}{more}")
 
 

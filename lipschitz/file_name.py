@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 EXTENSION = ".mat"
 # what a name may hold: it is printed in lines, and part of the names of plots
-NUMBER = r"\d{1,9}"
+NUMBER, LARGEST_IN_NAME = r"\d{1,9}", 10**9  # the latter is too large
 INFO = r"[A-Za-z][A-Za-z0-9-]{0,31}"
 ACTIVATION = r"\w[\w.-]{0,63}"  # may contain "_" (hard_sigmoid), an info does not
 FILE_NAME = re.compile(

@@ -60,9 +60,11 @@ class Box:
 
     def farthest(self, x_0: np.ndarray) -> dict[str, float]:
         """The distance from x_0 to the farthest point of the box in the norms "1", "2" and "i"."""
-        away = np.maximum(np.float64(x_0) - self.lower, self.upper - np.float64(x_0)).ravel()
-        orders = {"1": 1, "2": 2, "i": np.inf}
-        return {norm: float(np.linalg.norm(away, order)) for norm, order in orders.items()}
+        return _norms(np.maximum(np.float64(x_0) - self.lower, self.upper - np.float64(x_0)))
+
+    def diameter(self, shape: tuple[int, ...]) -> dict[str, float]:
+        """The distance of opposite corners of the box in the norms "1", "2" and "i"."""
+        return _norms(np.broadcast_to(np.float64(self.width), shape))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Box) and str(self) == str(other)
@@ -76,6 +78,11 @@ class Box:
         if np.ptp(ends[0]) == np.ptp(ends[1]) == 0:
             return f"[{lowest!r}, {highest!r}]"
         return f"[{lowest!r}, {highest!r}], one interval per value ({fingerprint(ends)[:SHOWN]})"
+
+
+def _norms(x: np.ndarray) -> dict[str, float]:
+    orders = {"1": 1, "2": 2, "i": np.inf}
+    return {norm: float(np.linalg.norm(x.ravel(), order)) for norm, order in orders.items()}
 
 
 class Maxima(NamedTuple):

@@ -79,6 +79,13 @@ def test_the_farthest_point_of_a_box_is_a_corner():
     )
 
 
+def test_the_diameter_of_a_box_is_between_opposite_corners():
+    expected = {"1": 6, "2": np.sqrt(6), "i": 1}
+    assert Box().diameter((3, 2)) == pytest.approx(expected)
+    features = Box(0, np.float32([3, 4]))
+    assert features.diameter((2,)) == pytest.approx({"1": 7, "2": 5, "i": 4})
+
+
 def test_outputs_are_told_by_their_values():
     logits = np.random.default_rng(0).normal(0, 3, (20, 10))
     softmax = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)

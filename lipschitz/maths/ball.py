@@ -49,6 +49,7 @@ def linf_ball(rng: np.random.Generator, out: np.ndarray) -> None:
 
 BALLS = {"l2": l2_ball, "l1": l1_ball, "li": linf_ball}
 DEFAULT_NORM = "l2"
+NORM_OF_BALL = {"l2": "2", "l1": "1", "li": "i"}  # as scores are named
 RADII = {"l2": (0.0, 3.0), "l1": (0.0, 30.0), "li": (0.1, 0.1)}  # for a box of width 1
 
 

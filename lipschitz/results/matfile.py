@@ -1,5 +1,6 @@
 """The .mat files between sampling and scoring: what they hold, how they are written and read."""
 
+import contextlib
 import io
 import json
 import re
@@ -26,6 +27,7 @@ NON_FINITE_KEY = "non_finite"  # samples left out of each maximum
 SETTINGS_KEY = "settings"  # what the numbers come from, as JSON (lipschitz.settings)
 OUTPUTS_KEY = "outputs"  # what the network's outputs look like (lipschitz.network)
 DOUBTS_KEY = "doubts"  # what sampling found suspicious in the network, a line each
+OPTIONS_OF_2018 = ("sample_norm", "transform", "compute_slope", "seed")
 WRONG_KEY = "wrong_images"  # ids of the run's images without a score: the network gets them wrong
 NORMS = ("1", "2", "i")
 FARTHEST_KEYS = {norm: f"farthest_L{norm}" for norm in NORMS}  # Limits in lipschitz.settings
@@ -92,8 +94,9 @@ class Record:
     maxima: dict[str, np.ndarray]  # by norm "2", "1", "i": (Niters,) float64; order 2: "2" alone
     outputs: str  # what the network's outputs look like: a kind of lipschitz.network
     doubts: tuple[str, ...]  # about the network, when it was sampled
-    # None in files of 2018, and the last two in files of earlier versions
-    provenance: Provenance | None = None
+    provenance: Provenance  # of files of 2018 some options alone
+    misnamed: bool  # whether the file's name tells something else than its contents, which count
+    # None in files of 2018 and of earlier versions
     limits: Limits | None = None
     wrong_images: frozenset[int] | None = None  # of the run: the network gets them wrong
 
@@ -103,7 +106,7 @@ def load(path: Path, slope: bool = False) -> Record:
 
     Raises FormatError if it cannot be read or is not a file of the sampler.
     """
-    name = _name(path)
+    name = named = _name(path)
     if name.order not in (1, 2):
         raise FormatError(f"its order is {name.order}: there are 1 and 2")
     if slope and name.order == 2:
@@ -133,9 +136,10 @@ def load(path: Path, slope: bool = False) -> Record:
             num_labels=np.size(contents["pred"]),
             non_finite=_left_out(contents),
             maxima=maxima,
+            misnamed=name != named,
             outputs=_outputs(contents),
             doubts=_doubts(contents),
-            provenance=_provenance(contents),
+            provenance=_provenance(contents) or _options_of_2018(contents),
             limits=_limits(contents),
             wrong_images=_wrong_images(contents),
         )
@@ -169,6 +173,16 @@ def _provenance(contents: dict[str, np.ndarray]) -> Provenance | None:
         return dict(json.loads(str(np.ravel(contents[SETTINGS_KEY])[0])))
     except (ValueError, TypeError, IndexError, RecursionError) as error:
         raise FormatError(f"its {SETTINGS_KEY} cannot be read") from error
+
+
+def _options_of_2018(contents: dict[str, np.ndarray]) -> Provenance:
+    """The settings among the options that a file of 2018 keeps."""
+    found = {}
+    for name in OPTIONS_OF_2018:
+        with contextlib.suppress(KeyError, IndexError, ValueError, TypeError):
+            value = np.ravel(contents["args"][0, 0][name])[:1].tolist()
+            found[name] = value[0] if value else ""
+    return {name: value for name, value in found.items() if isinstance(value, str | int)}
 
 
 def _limits(contents: dict[str, np.ndarray]) -> Limits | None:

@@ -137,7 +137,11 @@ def load(paths: list[Path], slope: bool = False) -> Loaded:
     records, without_slopes, unreadable = [], 0, 0
     for path in paths:
         try:
-            records.append(matfile.load(path, slope))
+            record = matfile.load(path, slope)
+            if record.misnamed:
+                said = f"{path}: its name tells something else than its contents, which count"
+                print(printable(f"warning: {said}"), file=sys.stderr)
+            records.append(record)
         except matfile.NoSlopesError:
             without_slopes += 1
         except matfile.FormatError as error:
@@ -180,10 +184,25 @@ def experiments(records: list[Record]) -> list[list[Record]]:
 
 
 def _of_one_source(first: Record, second: Record) -> bool:
-    """Whether two files come from the same, but for the image; those of 2018 do not say."""
-    if first.provenance is None or second.provenance is None:
-        return first.provenance is second.provenance
-    return not difference(experiment_of(first.provenance), experiment_of(second.provenance))
+    """Whether two files come from the same, but for the image; of 2018 is not of a network."""
+    one, two = experiment_of(first.provenance), experiment_of(second.provenance)
+    return not (difference(one, two) or difference(two, one))
+
+
+def each_once(members: list[Record]) -> tuple[list[Record], list[Record]]:
+    """An experiment's files without those of an image and a target that are there twice.
+
+    Returns both. A file whose name and contents agree comes first.
+    """
+    once, again = {}, []
+    for record in sorted(members, key=lambda record: record.misnamed):
+        key = record.name.image_id, record.name.target_label, record.name.info
+        if key in once:
+            again.append(record)
+        else:
+            once[key] = record
+    left_out = {record.path for record in again}
+    return [record for record in members if record.path not in left_out], again
 
 
 def headings(experiments: list[list[Record]]) -> list[str]:
@@ -193,18 +212,15 @@ def headings(experiments: list[list[Record]]) -> list[str]:
     headings = []
     for name, of_this in zip(names, sources, strict=True):
         alike = [each for other, each in zip(names, sources, strict=True) if other == name]
-        different = [
-            f"{key} {of_this.get(key, UNKNOWN)}"
-            for key in sorted(set().union(*alike))
-            if len({each.get(key) for each in alike}) > 1
-        ]
+        known = {key: {each[key] for each in alike if key in each} for key in of_this}
+        different = [f"{key} {of_this[key]}" for key in sorted(known) if len(known[key]) > 1]
         headings.append(", ".join([name, *different]))
     return headings
 
 
 def source(record: Record) -> dict[str, str]:
     """What a file comes from beside what its name tells, for people to read."""
-    return {} if record.provenance is None else in_print(record.provenance)
+    return {"network": UNKNOWN} | in_print(record.provenance)
 
 
 def outputs(members: list[Record]) -> str:

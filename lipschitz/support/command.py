@@ -17,6 +17,7 @@ from lipschitz.support.errors import (
 )
 from lipschitz.support.text import say
 
+STANDARD_ERROR = 2  # the last of the standard streams' numbers
 SAVED = "what is saved is complete and stays"
 GRACE = 1.0  # seconds
 _raised = -GRACE  # when the last signal was answered
@@ -25,6 +26,7 @@ _asked = 0  # the signal that was
 
 def run(main: Callable[[], int | None]) -> None:
     """Run a command's `main` and exit: an error is one line on stderr, not a traceback."""
+    _open_closed_streams()
     raise_interrupted()
     _print_any_text()
     code, reason = _outcome(main)
@@ -32,6 +34,16 @@ def run(main: Callable[[], int | None]) -> None:
         say(f"{sys.argv[0].rpartition('/')[2]}: {reason}")
     _let_go_of_output()
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Let standard streams that are closed lead nowhere: other files would take their numbers."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STANDARD_ERROR:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 def _print_any_text() -> None:
@@ -77,6 +89,7 @@ def exit_at_once() -> None:
 
     For the seconds in which a command imports what it needs: libraries swallow exceptions there.
     """
+    _open_closed_streams()
     _answer(_exit)
 
 

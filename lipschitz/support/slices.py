@@ -49,6 +49,7 @@ def map_slices(
         for each in running:
             each.cancel()
         wait(running)
+        _cancelled.clear()
         raise
 
 

@@ -81,6 +81,71 @@ def test_scores_beyond_what_was_sampled_or_is_possible_are_marked_and_counted(fo
     assert printed[-1].startswith("[STATS][L0]")  # these lines stay the last
 
 
+def test_what_is_said_against_scores_is_counted_in_tables_too(folder):
+    limits = {f"{kind}_L{p}": 1e9 for kind in ("farthest", "sampled") for p in "12i"}
+    add(folder.glob("*_least_*"), **limits | {"sampled_L1": 0.1, "farthest_L2": 0.1})
+    clever(folder)
+    printed = [
+        text.partition("info = least, bnd_norm = ") for text in lines(tabulate(folder), "[L0]")
+    ]
+    assert {after for _, least, after in printed if least} == {
+        "1, outside = 2",
+        "2, impossible = 2",
+        "i",
+    }
+
+
+def test_an_image_and_target_that_are_there_twice_count_once(folder):
+    before = lines(clever(folder), "[STATS][L0]")
+    file = next(folder.glob("*_0_7_6_least_*"))
+    shutil.copy(file, folder / "1024_50_0_7_6_least.mat")  # an older name of the same
+    shutil.copy(file, folder / "1024_50_9_7_6_least_relu_order1.mat")  # a wrong name
+    done = run_here("clever.py", folder, cwd=folder.parent)
+    assert lines(done.stdout, "[STATS][L0]") == before
+    assert len(lines(done.stdout, "warning: left out")) == 2
+    assert "order1.mat: its name tells something else than its contents, which count" in done.stderr
+
+
+def test_files_of_2018_of_different_balls_are_scored_apart(tmp_path):
+    both = tmp_path / "mnist_2-layer"
+    both.mkdir()
+    for ball, image in (("l1", "0_7"), ("li", "1_2")):
+        for path in (GOLDEN / ball / "mnist_2-layer").glob(f"*_{image}_*"):
+            shutil.copy(path, both)
+    headings = lines(clever(both), "===")
+    assert [heading.rpartition(", ")[2] for heading in headings] == [
+        "sample_norm l1 ===",
+        "sample_norm li ===",
+    ]
+
+
+def test_a_name_of_other_targets_is_no_name_for_the_users(folder):
+    done = run_here("clever.py", folder, "--user_type", "least", cwd=folder.parent)
+    assert done.returncode == 2
+    assert "--user_type least: there are other targets of this kind" in done.stderr
+
+
+def test_files_in_the_current_folder_are_printed_with_it(folder):
+    done = run_here("clever.py", ".", cwd=folder)
+    assert lines(done.stdout, "[Filename]")[0].startswith(f"[Filename] {folder}/1024_50_0_7_")
+
+
+def test_a_log_that_ends_early_is_named(folder):
+    add(folder.glob("*"), settings=json.dumps(NETWORK))
+    whole = clever(folder)
+    assert "ends before its summary" not in tabulate(folder)
+    log = folder.parent / "scores.log"
+    log.write_text("".join(whole.splitlines(keepends=True)[:20]))
+    assert "warning: scores.log ends before its summary: scores may be" in tabulate(folder)
+
+
+def test_a_log_in_utf_16_is_read(folder):
+    clever(folder)
+    plain, log = tabulate(folder), folder.parent / "scores.log"
+    log.write_text(log.read_text(), encoding="utf-16")
+    assert tabulate(folder) == plain
+
+
 def test_the_summary_says_of_how_many_images_it_is(folder):
     assert "scored: 2 images" in clever(folder)  # files of 2018 do not tell more
     add(folder.glob("*"), wrong_images=np.arange(2, 10))
@@ -190,6 +255,15 @@ def test_a_second_network_in_the_folder_is_warned_of_before_sampling(tmp_path, m
         done.stderr,
     )
     assert len(lines(scored(tmp_path), "===")) == 2
+
+
+def test_a_ball_that_is_larger_than_the_box_is_warned_of(tmp_path, mended):
+    done = sample(tmp_path, mended, "--sample_norm", "li", "--radius", "8")  # 8 / 255 was meant
+    warning = (
+        "the radius 8 is larger than the range of valid inputs, where no two are farther apart "
+    )
+    assert f"warning: {warning}than 1 in this norm" in done.stderr
+    assert f"warning (from sampling): {warning}" in scored(tmp_path)
 
 
 def test_a_network_of_equal_logits_takes_an_image_for_no_class(tmp_path, mended):

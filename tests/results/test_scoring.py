@@ -164,7 +164,7 @@ def test_networks_and_settings_that_names_do_not_tell_are_experiments_of_their_o
     assert known.endswith("order 1, network aaaabbbbcccc-111122223333, seed 1215")
     assert another.endswith("order 1, network eeeeffff-11112222, seed 1215")
     assert seed.endswith("order 1, network aaaabbbbcccc-111122223333, seed 7")
-    assert unknown.endswith("order 1, network unknown, seed unknown")
+    assert unknown.endswith("order 1, network unknown, seed 1215")
 
 
 def test_files_of_one_source_need_no_longer_heading(records):

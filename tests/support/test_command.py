@@ -122,3 +122,17 @@ def test_text_that_the_output_cannot_show_is_escaped(encoding):
     done = python(code, env=os.environ | {"PYTHONIOENCODING": encoding})
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("\\udcff\n")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_standard_streams_may_be_closed(tmp_path, closed):
+    """Else a file that the command opens takes their place."""
+    code = (
+        "from lipschitz.support.command import run; import pathlib, sys; file = sys.argv[1]; "
+        "run(lambda: (print('said'), pathlib.Path(file).open('w').write('whole'), None)[-1])"
+    )
+    command = f'exec "$0" -c "$1" "$2" {closed}'
+    file = tmp_path / "file"
+    done = subprocess.run(["sh", "-c", command, sys.executable, code, file], cwd=ROOT)
+    assert done.returncode == 0
+    assert file.read_text() == "whole"
