@@ -176,14 +176,18 @@ def main() -> None:
     with concerning("--order 2: " if args.order == 2 else "--compute_slope, --batch_size: "):
         require_measurable(network, settings)
     with Sampler(network, settings.batch_size, args.nthreads) as sampler:
-        say(f"{model} on {network.device}; sampling workers: {sampler.nthreads}")
         print_drawn(settings)
         ids = select_ids(len(data.test_data), named, args)
         images, logits = images_and_logits(data, ids, sampler)
         enough = catalogue.accuracy_images(args.dataset)
         right, doubts = accuracy_and_doubts(data, ids, logits, sampler, enough)
         doubts += too_large_radius(settings, network)
-        print_accuracy(right, doubts)
+        say(
+            f"{model} on {network.device}; sampling workers: {sampler.nthreads}; classified "
+            f"correctly: {right} test images"
+        )
+        for doubt in doubts:
+            say(f"warning: {doubt}")
         chosen = list(
             choose(
                 ids,
@@ -366,13 +370,6 @@ def too_large_radius(settings: Settings, network: Network) -> list[str]:
         f"the radius {radius:g} is larger than the range of valid inputs, where no two are farther "
         f"apart than {widest:.5g} in this norm: most values of the samples are clipped"
     ]
-
-
-def print_accuracy(right: Accuracy, doubts: list[str]) -> None:
-    """How good the network is, and what is suspicious."""
-    say(f"classified correctly: {right} test images")
-    for doubt in doubts:
-        say(f"warning: {doubt}")
 
 
 def print_drawn(settings: Settings) -> None:

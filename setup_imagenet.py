@@ -40,7 +40,7 @@ import scipy
 
 from lipschitz.data import class_names, photographs
 from lipschitz.data.photographs import Photographs
-from lipschitz.network import LOGITS, kind_of_outputs
+from lipschitz.network import LOGITS, MANY, kind_of_outputs
 from lipschitz.support import archive
 from lipschitz.support.command import run
 from lipschitz.support.download import DownloadError, download
@@ -65,7 +65,7 @@ MODELS = Path("tmp/imagenet")
 ARCHIVE = "http://download.huan-zhang.com/models/adv/imagenet/frozen_imagenet_models_v1.1.tar.gz"
 LABELS = Path(__file__).with_name("imagenet_labels") / "labels.txt"  # if the archive's are missing
 IMAGENET_CLASSES = (photographs.WITHOUT_BACKGROUND, photographs.WITH_BACKGROUND)
-GREYS = np.linspace(-0.5, 0.5, 5, dtype=np.float32)  # images that tell what outputs are
+GREYS = np.linspace(-0.5, 0.5, MANY, dtype=np.float32)  # images that tell what outputs are
 LARGEST_FILE = 2**30  # bytes: the largest graph of 2018 has about half
 LARGEST_ARCHIVE = 2**33  # bytes, packed or not
 CHECKSUMS = "SHA256SUMS"  # of the archives that were unpacked, beside their files

@@ -233,29 +233,39 @@ class Experiment:
             for place, (file, estimate) in enumerate(zip(files, results, strict=True)):
                 self.is_finished(file.path, task.provenance)  # raises if another run was here
                 if estimate.is_complete():
-                    self._save(task, file, estimate)
+                    save(task, file, estimate, self._of_run(task))
                 checkpoint.remove(place)
         return results
 
-    def _save(self, task: ImageTask, file: TargetFile, estimate: Estimate) -> None:
-        """Write the .mat of an image and a target."""
-        contents = {
-            **estimate.arrays(),
-            "pred": estimate.pred,
-            "g_x0": estimate.g_x0,
-            "id": task.image.image_id,
-            "true_label": task.image.true_label,
-            "target_label": file.target,
-            "info": file.info,
+    def _of_run(self, task: ImageTask) -> dict[str, object]:
+        """What the files of an image keep of the run."""
+        doubts = [*self.doubts, *self.sampler.doubts]
+        return {
             "args": {name: "" if value is None else value for name, value in self.options.items()},
-            matfile.SETTINGS_KEY: as_json(task.provenance),
             matfile.OUTPUTS_KEY: self.sampler.outputs,
-            matfile.DOUBTS_KEY: "\n".join([*self.doubts, *self.sampler.doubts]),
+            matfile.DOUBTS_KEY: "\n".join(doubts),
             matfile.WRONG_KEY: np.array(self.wrong_images, np.int32),
             **matfile.limits(self.settings.limits(task.x_0)),
-            "path": str(file.path),
         }
-        matfile.save(file.path, contents)
+
+
+def save(
+    task: ImageTask, file: TargetFile, estimate: Estimate, of_run: Mapping[str, object]
+) -> None:
+    """Write the .mat of an image and a target."""
+    contents = {
+        **estimate.arrays(),
+        "pred": estimate.pred,
+        "g_x0": estimate.g_x0,
+        "id": task.image.image_id,
+        "true_label": task.image.true_label,
+        "target_label": file.target,
+        "info": file.info,
+        matfile.SETTINGS_KEY: as_json(task.provenance),
+        **of_run,
+        "path": str(file.path),
+    }
+    matfile.save(file.path, contents)
 
 
 def _difference(path: Path, provenance: Provenance) -> str:
