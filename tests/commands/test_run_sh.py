@@ -167,7 +167,7 @@ def test_wrong_arguments_are_answered_with_the_usage(tmp_path, arguments, messag
     [
         (signal.SIGINT, os.killpg, "interrupted"),
         (signal.SIGTERM, os.kill, "terminated"),
-        (signal.SIGTERM, os.killpg, "terminated"),
+        pytest.param(signal.SIGTERM, os.killpg, "terminated", marks=pytest.mark.slow),
     ],
 )
 def test_a_signal_ends_it_and_what_runs(workplace, ctrl_c, number, to, word):

@@ -101,7 +101,14 @@ def in_double_precision(build):
         keras.config.set_dtype_policy(before[1])
 
 
-@pytest.mark.parametrize("build", MODELS.values(), ids=MODELS)
+SLOW = {"both directions", "masked steps", "convolution over time"}
+EACH = [
+    pytest.param(build, id=name, marks=[pytest.mark.slow] if name in SLOW else [])
+    for name, build in MODELS.items()
+]
+
+
+@pytest.mark.parametrize("build", EACH)
 def test_derivatives_are_differences_of_the_same_model_in_double_precision(build):
     keras.utils.set_random_seed(3)
     model, exact = build(), in_double_precision(build)

@@ -37,7 +37,9 @@ def images(network, count=1):
     return np.random.default_rng(0).uniform(-0.5, 0.5, shape).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", BY_HAND)
+@pytest.mark.parametrize(
+    "name", ["MobileNet", "ResNet50", pytest.param("DenseNet121", marks=pytest.mark.slow)]
+)
 def test_the_box_goes_through_the_networks_own_preprocessing(name, tmp_path):
     model = random_model(name)
     model.save_weights(tmp_path / "random.weights.h5")
