@@ -213,6 +213,7 @@ def test_run_sh_finds_the_clone_through_links(tmp_path):
     assert f"{python} {ROOT}/collect_gradients.py --dataset digits" in done.stdout
 
 
+@pytest.mark.slow
 def test_this_interpreter_is_seen_as_it_is(tmp_path):
     """Not a fake one: its version is read, and the environment that it makes has a pip."""
     machine = Machine(tmp_path)

@@ -80,10 +80,10 @@ def in_float16():
     )
 
 
-SLOW = [pytest.param(build, marks=pytest.mark.slow) for build in (recurrent, attention)]
+SLOW = [pytest.param(build, marks=pytest.mark.slow) for build in (recurrent, attention, branches)]
 
 
-@pytest.mark.parametrize("build", SLOW + [branches, in_float16])
+@pytest.mark.parametrize("build", [*SLOW, in_float16])
 def test_models_of_many_layers_are_scored(here, digits, build):
     trained(build(), *digits).save("models/digits_2layer.keras")
     done = sampled(here)

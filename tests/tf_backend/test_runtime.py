@@ -19,7 +19,9 @@ from tests.helpers import ROOT, run, run_here
 SETTINGS = [
     pytest.param({"image_data_format": "channels_first"}, marks=pytest.mark.slow),
     pytest.param({"floatx": "float64"}, marks=pytest.mark.slow),
-    {"floatx": "float16", "image_data_format": "channels_first"},
+    pytest.param(
+        {"floatx": "float16", "image_data_format": "channels_first"}, marks=pytest.mark.slow
+    ),
 ]
 
 
