@@ -1,6 +1,8 @@
 """What makes scores worth less is said before sampling, and again wherever they are printed."""
 
+import argparse
 import json
+import random
 import re
 import shutil
 
@@ -8,7 +10,10 @@ import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
 
+import collect_gradients
 import setup_digits
+from lipschitz.data.targets import choose
+from lipschitz.support.errors import InputError
 from lipschitz.tf_backend.runtime import keras
 from tests.helpers import GOLDEN, lines, run_here
 
@@ -282,3 +287,21 @@ def test_a_network_without_a_gradient_is_told_where_it_ends(tmp_path, mended):
     assert re.search(
         r"the network has no gradient: none passes through \S*\bRound\S* \(Round\)$", said
     )
+
+
+def test_two_classes_leave_none_for_a_random_target(capsys):
+    """Besides the predicted one there is only the runner-up, which is the least likely one, too."""
+
+    def chosen(target_type):
+        logits, label = np.array([[2.0, 1.0]]), np.eye(2)[[0]]
+        images = list(choose([0], logits, label, target_type, random.Random(1)))
+        options = argparse.Namespace(target_type=target_type, ids="")
+        collect_gradients.check_targets(images, 2, options)
+        return images[0].info
+
+    with pytest.raises(InputError, match="--target_type 2: the network has 2 classes: besides"):
+        chosen(2)
+    assert chosen(7) == ["least", "top2"]
+    assert "none is left for the random target" in capsys.readouterr().err
+    assert chosen(1) == ["top2"]
+    assert not capsys.readouterr().err
