@@ -40,10 +40,6 @@ def end_and_resume(disturbed, reference, rng, starting, sampling):
     disturbed.check_same(reference)
 
 
-def test_a_run_that_is_killed_is_resumed(disturbed, reference):
-    end_and_resume(disturbed, reference, random.Random(0), [], [signal.SIGKILL])
-
-
 @pytest.mark.slow
 def test_a_run_that_is_ended_by_one_signal_and_another_is_resumed(disturbed, reference):
     sampling = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]

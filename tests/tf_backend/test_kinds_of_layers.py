@@ -101,7 +101,7 @@ def in_double_precision(build):
         keras.config.set_dtype_policy(before[1])
 
 
-SLOW = {"both directions", "masked steps", "convolution over time"}
+SLOW = {"lstm", "both directions", "masked steps", "convolution over time"}
 EACH = [
     pytest.param(build, id=name, marks=[pytest.mark.slow] if name in SLOW else [])
     for name, build in MODELS.items()
