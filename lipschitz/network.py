@@ -136,6 +136,13 @@ class Network(Protocol):
         """Whether the Hessian is zero wherever it exists; False if that is not known."""
 
 
+def fits(shape: tuple[int | None, ...], needed: tuple[int, ...]) -> bool:
+    """Whether a shape, whose sizes that are left open are None, is the needed one."""
+    return len(shape) == len(needed) and all(
+        size in (None, other) for size, other in zip(shape, needed, strict=True)
+    )
+
+
 def margin_weights(num_labels: int, true_label: int, targets: list[int]) -> np.ndarray:
     """Rows w (targets, num_labels) with w . f(x) = f_true(x) - f_target(x), the margin g(x)."""
     identity = np.eye(num_labels, dtype=np.float32)

@@ -22,6 +22,7 @@ from lipschitz.builtin.layer_steps import (
     Step,
     steps,
 )
+from lipschitz.network import fits
 
 LARGEST = 2**22  # characters of a description, as of a .keras file's
 SOFTMAX = {"activation": "softmax"}
@@ -73,17 +74,10 @@ def _check_input(found: list[Step], image: tuple[int, ...]) -> None:
         raise OtherNetwork(f"it takes images of {dtype[:80]}, this name stands for float32")
     sizes = tuple(shape[1:])
     alike = (image, image[:-1], (math.prod(image),))
-    if not any(_is_open(sizes, other) for other in alike):
+    if not any(fits(sizes, other) for other in alike):
         raise OtherNetwork(
             f"it takes images of the shape {reprlib.repr(sizes)}, this name stands for {image}"
         )
-
-
-def _is_open(sizes: tuple, other: tuple[int, ...]) -> bool:
-    """Whether the sizes are the others, or left open."""
-    return len(sizes) == len(other) and all(
-        size in (None, each) for size, each in zip(sizes, other, strict=True)
-    )
 
 
 def _without_shapes(found: list[Step], image: tuple[int, ...]) -> list[Step]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from lipschitz.network import fits
+
 if TYPE_CHECKING:
     from lipschitz.tf_backend.runtime import keras
 
@@ -54,7 +56,7 @@ def _check_input(shape: tuple[int | None, ...], dtype: str, image: tuple[int, ..
             f"it takes images of {dtype}, which have no gradients: let it begin with "
             f'keras.Input({image}, dtype="float32")'
         )
-    if not _fits(shape, image):
+    if not fits(shape, image):
         told = f"it takes images of the shape {shape}, this data set has {image}"
         if layer := _in_front(shape, image):
             told += f": let it begin with keras.Input({image}), keras.layers.{layer}"
@@ -70,15 +72,9 @@ def _in_front(shape: tuple[int | None, ...], image: tuple[int, ...]) -> str:
 
 
 def _check_output(shape: tuple[int | None, ...], num_labels: int) -> None:
-    if _fits(shape, (num_labels,)):
+    if fits(shape, (num_labels,)):
         return
     given, end = f"outputs of the shape {shape}", ": let it end with Flatten and Dense"
     if len(shape) == 1:
         given, end = "one number" if shape == (1,) else f"{shape[0]} numbers", ""
     raise ValueError(f"it gives {given} for an image, this data set needs {num_labels} logits{end}")
-
-
-def _fits(shape: tuple[int | None, ...], needed: tuple[int, ...]) -> bool:
-    return len(shape) == len(needed) and all(
-        size in (None, other) for size, other in zip(shape, needed, strict=True)
-    )

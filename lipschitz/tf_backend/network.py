@@ -10,7 +10,7 @@ from threading import Lock
 
 import numpy as np
 
-from lipschitz.network import Box, Maxima, Products, fingerprint, network_fingerprint
+from lipschitz.network import Box, Maxima, Products, fingerprint, fits, network_fingerprint
 from lipschitz.support.errors import InputError, RunError
 from lipschitz.tf_backend import gradients, hessian
 from lipschitz.tf_backend.piecewise_linear import is_piecewise_linear
@@ -184,9 +184,7 @@ def _input(model: keras.Model, given: tuple[int, ...] | None) -> tuple[tuple[int
             f"the model leaves sizes of its input open, {tuple(shape)}: give input_shape, "
             "keras_network(model, input_shape=(32, 32, 3)) say"
         )
-    if len(known) != len(shape) or any(
-        size not in (None, ours) for size, ours in zip(shape, known, strict=True)
-    ):
+    if not fits(tuple(shape), tuple(known)):
         raise ValueError(f"the model takes inputs {tuple(shape)}, not {tuple(known)}")
     return (batch, *known), inputs[0].dtype
 

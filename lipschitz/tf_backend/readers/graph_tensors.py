@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lipschitz.network import fits
 from lipschitz.support.errors import InputError
 from lipschitz.support.text import printable
 
@@ -61,7 +62,7 @@ def check_images(
     shape, needed = node.attr["shape"].shape, (image_size, image_size, 3)
     sizes = tuple(None if size.size < 0 else size.size for size in shape.dim[1:])
     known = not shape.unknown_rank and len(shape.dim) > 0  # old graphs write () for any shape
-    if known and not _fits(sizes, needed):
+    if known and not fits(sizes, needed):
         raise InputError(
             f"{path} takes images of the shape {sizes} at {images}; the image size and channels "
             f"given for it make {needed}"
@@ -73,12 +74,6 @@ def check_images(
             "tensor after their cast to float32"
         )
     return dtype
-
-
-def _fits(sizes: tuple[int | None, ...], needed: tuple[int, ...]) -> bool:
-    return len(sizes) == len(needed) and all(
-        size in (None, other) for size, other in zip(sizes, needed, strict=True)
-    )
 
 
 def check_batch(
