@@ -6,7 +6,7 @@ A back end (`tf_backend/`) answers it; nothing above the seam knows which one do
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -44,8 +44,11 @@ class Box:
     def __post_init__(self) -> None:
         if not (np.isfinite(self.lower).all() and np.isfinite(self.upper).all()):
             raise ValueError("a box has finite ends")
-        if not np.less(self.lower, self.upper).all():
-            raise ValueError("the lower end of a box lies below its upper end, for every value")
+        if (
+            not np.less_equal(self.lower, self.upper).all()
+            or np.equal(self.lower, self.upper).all()
+        ):
+            raise ValueError("the lower end of a box lies below its upper end")
 
     @property
     def width(self) -> float | np.ndarray:
@@ -78,6 +81,38 @@ class Box:
         if np.ptp(ends[0]) == np.ptp(ends[1]) == 0:
             return f"[{lowest!r}, {highest!r}]"
         return f"[{lowest!r}, {highest!r}], one interval per value ({fingerprint(ends)[:SHOWN]})"
+
+
+@dataclass(frozen=True)
+class Convention:
+    """What a network takes and gives, which its file does not tell.
+
+    `box` has the values of black and white at its ends. `mean` and `std`, a number or one for each
+    channel, come before the first layer, (x - mean) / std, and are part of the network: scores stay
+    in units of the box. Outputs that are `probabilities` are scored by their logarithms, whose
+    margins are those of logits.
+    """
+
+    box: Box = field(default_factory=lambda: Box(0.0, 1.0))
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    probabilities: bool = False
+
+    def __post_init__(self) -> None:
+        if not np.isfinite([*self.mean, *self.std]).all() or min(self.std) <= 0:
+            raise ValueError(f"mean {self.mean}, std {self.std}: give finite numbers, std above 0")
+        if len(self.mean) != len(self.std):
+            raise ValueError(f"{len(self.mean)} means and {len(self.std)} stds: give as many")
+
+    @property
+    def is_normalized(self) -> bool:
+        """Whether mean and std change anything."""
+        return any(self.mean) or any(each != 1 for each in self.std)
+
+    def structure(self) -> list[object]:
+        """What of it changes the logits, for the fingerprint; empty if nothing does."""
+        normalization = [list(self.mean), list(self.std)] if self.is_normalized else []
+        return normalization + (["probabilities"] if self.probabilities else [])
 
 
 def _norms(x: np.ndarray) -> dict[str, float]:
@@ -141,6 +176,24 @@ def fits(shape: tuple[int | None, ...], needed: tuple[int, ...]) -> bool:
     return len(shape) == len(needed) and all(
         size in (None, other) for size, other in zip(shape, needed, strict=True)
     )
+
+
+def completed(shape: tuple[int | None, ...], image: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape whose sizes that are left open (None) are those of an image.
+
+    The image may have an axis of one channel more or fewer, or its channels first. Raises
+    ValueError if it has another number of axes.
+    """
+    candidates = [image, (*image, 1), (*image[-1:], *image[:-1])]
+    if image[-1] == 1:
+        candidates.append(image[:-1])
+    alike = [each for each in candidates if len(each) == len(shape)]
+    if not alike:
+        raise ValueError(
+            f"the network leaves sizes of its input open, {shape}, and an image has {image}"
+        )
+    closest = next((each for each in alike if fits(shape, each)), alike[0])
+    return tuple(size or other for size, other in zip(shape, closest, strict=True))
 
 
 def margin_weights(num_labels: int, true_label: int, targets: list[int]) -> np.ndarray:

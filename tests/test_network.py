@@ -8,6 +8,7 @@ from lipschitz.network import (
     Maxima,
     Network,
     are_probabilities,
+    completed,
     fingerprint,
     kind_of_outputs,
     margin_weights,
@@ -49,7 +50,7 @@ def test_boxes_are_equal_if_their_ends_are():
     [
         (-np.inf, 0, "a box has finite ends"),
         (0, np.array([1, np.nan]), "a box has finite ends"),
-        (1, 1, "the lower end of a box lies below its upper end, for every value"),
+        (1, 1, "the lower end of a box lies below its upper end"),
         (np.array([0, 2]), 1, "the lower end of a box lies below its upper end"),
     ],
 )
@@ -145,3 +146,23 @@ def test_a_fingerprint_of_a_network_is_that_of_its_weights_then_its_structure():
     assert relu != tanh
     reordered = network_fingerprint("weights", {"b": 1, "a": 2})
     assert reordered == network_fingerprint("weights", {"a": 2, "b": 1})
+
+
+@pytest.mark.parametrize(
+    ("left_open", "image", "found"),
+    [
+        ((None, None, 3), (5, 6, 3), (5, 6, 3)),
+        ((None, None, 1), (5, 6), (5, 6, 1)),
+        ((None, None), (5, 6, 1), (5, 6)),
+        ((3, None, None), (5, 6, 3), (3, 5, 6)),
+        ((None, 6, None), (5, 6, 3), (5, 6, 3)),
+        ((None, None, 1), (5, 6, 3), (5, 6, 1)),  # which then does not fit, and is told
+    ],
+)
+def test_sizes_that_a_network_leaves_open_are_those_of_an_image(left_open, image, found):
+    assert completed(left_open, image) == found
+
+
+def test_sizes_of_other_axes_are_told():
+    with pytest.raises(ValueError, match=r"leaves sizes of its input open, \(None, 3\), and"):
+        completed((None, 3), (5, 6, 3, 2))

@@ -10,9 +10,18 @@ from threading import Lock
 
 import numpy as np
 
-from lipschitz.network import Box, Maxima, Products, fingerprint, fits, network_fingerprint
+from lipschitz.network import (
+    Box,
+    Convention,
+    Maxima,
+    Products,
+    fingerprint,
+    fits,
+    network_fingerprint,
+)
 from lipschitz.support.errors import InputError, RunError
-from lipschitz.tf_backend import gradients, hessian
+from lipschitz.support.text import say
+from lipschitz.tf_backend import final_activation, gradients, hessian, normalization
 from lipschitz.tf_backend.piecewise_linear import is_piecewise_linear
 from lipschitz.tf_backend.reasons import reason
 from lipschitz.tf_backend.runtime import STREAMS, deterministic, device_name, keras, tf
@@ -98,12 +107,18 @@ class TensorFlowNetwork:
 
 
 def keras_network(
-    model: keras.Model, box: Box | None = None, input_shape: tuple[int, ...] | None = None
+    model: keras.Model,
+    box: Box | None = None,
+    input_shape: tuple[int, ...] | None = None,
+    *,
+    mean: tuple[float, ...] = (0.0,),
+    std: tuple[float, ...] = (1.0,),
+    probabilities: bool = False,
 ) -> TensorFlowNetwork:
-    """A Keras model that gives logits, as a network.
+    """A Keras model as a network; `Convention` tells what box, mean, std and probabilities mean.
 
     `input_shape`, without the batch, has to be given if the model leaves sizes open or is not
-    built. Raises ValueError if the model does not map one input of floats to a logit for each
+    built. Raises ValueError if the model does not map one input of floats to a number for each
     class, InputError if it cannot be computed.
     """
     (batch, *shape), dtype = _input(model, input_shape)
@@ -113,8 +128,11 @@ def keras_network(
     def predict(x: tf.Tensor) -> tf.Tensor:
         return model(x, training=False)
 
+    weights = fingerprint(model.get_weights())
+    convention = Convention(box or Box(), mean, std, probabilities)
+    images = (batch or 1) + 1
     try:
-        num_labels = count_logits(predict, tuple(shape), images=(batch or 1) + 1)
+        return network_of(predict, tuple(shape), weights, structure(model), convention, images)
     except InputError as error:
         if batch is None:
             raise
@@ -122,12 +140,43 @@ def keras_network(
             f"the model has a fixed batch of {batch}: build it with keras.Input(shape), without a "
             "batch size"
         ) from error
+
+
+def network_of(
+    predict: Callable[[tf.Tensor], tf.Tensor],
+    input_shape: tuple[int, ...],
+    weights: str,
+    structure: object,
+    convention: Convention,
+    images: int = 2,
+) -> TensorFlowNetwork:
+    """A function of images in TensorFlow as a network that gives logits; `images` grey ones try it.
+
+    A softmax or sigmoid at its end is taken off, with a line. One number for an image is the logit
+    of class 1, that of class 0 is 0. `weights` and `structure` make the fingerprint. Raises
+    ValueError if the outputs are not a number for each class, InputError if they cannot be
+    computed.
+    """
+    normalized = _normalized(predict, input_shape, convention)
+    outputs = _try(normalized, input_shape, images)
+    ending = "" if convention.probabilities else _ending(normalized, input_shape, outputs)
+    if outputs.shape[1] == 1 and ending == "softmax":
+        raise ValueError(
+            "the network ends with a softmax of one number, which is always 1: let it end with a "
+            "sigmoid, or with a number for each class"
+        )
+    if ending:
+        say(f"the {ending} at the network's end is taken off: its logits are scored")
+    if outputs.shape[1] == 1:
+        what = "probability" if convention.probabilities else "logit"
+        say(f"the network gives one number: it is taken as the {what} of class 1 of two classes")
+    around = [*convention.structure(), *([ending] if ending else [])]
     return TensorFlowNetwork(
-        predict,
-        tuple(shape),
-        num_labels,
-        box or Box(),
-        network_fingerprint(fingerprint(model.get_weights()), structure(model)),
+        _logits_of(normalized, input_shape, ending, convention.probabilities),
+        input_shape,
+        max(outputs.shape[1], 2),
+        convention.box,
+        network_fingerprint(weights, [structure, around] if around else structure),
     )
 
 
@@ -138,6 +187,71 @@ def count_logits(
 
     Raises ValueError if its outputs are no logits, InputError if it cannot be computed.
     """
+    number = _try(predict, input_shape, images).shape[1]
+    if number < 2:
+        raise ValueError("the network gives one number for an image; needed is a logit a class")
+    return number
+
+
+def _normalized(
+    predict: Callable[[tf.Tensor], tf.Tensor],
+    input_shape: tuple[int, ...],
+    convention: Convention,
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    if not convention.is_normalized:
+        return predict
+    mean, std = normalization.constants(convention, input_shape)
+    return lambda x: predict((x - mean) / std)
+
+
+def _ending(
+    predict: Callable[[tf.Tensor], tf.Tensor], input_shape: tuple[int, ...], outputs: np.ndarray
+) -> str:
+    """The softmax or sigmoid that ends a network with these outputs, by name."""
+    if not (outputs >= 0).all() or not (outputs <= 1).all():
+        return ""
+    found = ""
+
+    def traced(x: tf.Tensor) -> tf.Tensor:
+        nonlocal found
+        outputs = predict(x)
+        _, found = final_activation.without(outputs)
+        return outputs
+
+    tf.function(traced, autograph=False).get_concrete_function(tf.TensorSpec((None, *input_shape)))
+    return found
+
+
+def _logits_of(
+    predict: Callable[[tf.Tensor], tf.Tensor],
+    input_shape: tuple[int, ...],
+    ending: str,
+    probabilities: bool,
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Logits of at least two classes from what a network gives."""
+
+    def without_ending(x: tf.Tensor) -> tf.Tensor:
+        if tf.executing_eagerly():  # operations can be told apart only in a graph
+            return compiled(x)
+        return final_activation.without(predict(x))[0]
+
+    images = tf.TensorSpec((None, *input_shape))
+    compiled = tf.function(without_ending, input_signature=[images], autograph=False)
+    outputs = without_ending if ending else predict
+
+    def logits(x: tf.Tensor) -> tf.Tensor:
+        found = tf.cast(outputs(x), tf.float32)
+        if probabilities:
+            return final_activation.of_probabilities(found)
+        return final_activation.two_classes(found)
+
+    return logits
+
+
+def _try(
+    predict: Callable[[tf.Tensor], tf.Tensor], input_shape: tuple[int, ...], images: int
+) -> np.ndarray:
+    """The outputs (images, K) of grey images. Raises ValueError if they are none."""
     with _computing():
         outputs = _called(predict, tf.zeros((images, *input_shape)))
     if isinstance(outputs, dict | list | tuple):
@@ -147,18 +261,12 @@ def count_logits(
             "gives the logits alone"
         )
     shape, dtype = tuple(outputs.shape), tf.as_dtype(outputs.dtype)
-    if len(shape) != 2 or shape[0] != images or not dtype.is_floating:
+    if len(shape) != 2 or shape[0] != images or shape[1] < 1 or not dtype.is_floating:
         raise ValueError(
             f"for {images} inputs the network gives {dtype.name} of shape {shape}; needed are "
             f"logits, floats of shape ({images}, classes)"
         )
-    if shape[1] < 2:
-        raise ValueError(
-            "the network gives one number for an input; needed is a logit for each class. If the "
-            "number is the logit of class 1, that of class 0 is zero: "
-            "keras.ops.concatenate([0 * logit, logit], axis=1)"
-        )
-    return shape[1]
+    return tf.cast(outputs, tf.float32).numpy()
 
 
 def _input(model: keras.Model, given: tuple[int, ...] | None) -> tuple[tuple[int | None, ...], str]:

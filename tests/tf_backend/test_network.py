@@ -148,7 +148,6 @@ UNUSABLE = {
     "two inputs": (two_inputs, r"has 2 inputs \(left, right\)"),
     "two outputs": (lambda: outputs(lambda x: [x, x]), r"a list of outputs \(2\)"),
     "named outputs": (lambda: outputs(lambda x: {"a": x, "b": x}), r"a dict of outputs \(a, b\)"),
-    "a number": (lambda: outputs(layers.Dense(1)), r"one number for an input.*concatenate"),
     "a class": (
         lambda: outputs(lambda x: keras.ops.argmax(x, axis=1, keepdims=True)),
         r"gives int\w+ of shape \(2, 1\); needed are logits, floats of shape \(2, classes\)",
