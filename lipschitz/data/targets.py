@@ -7,9 +7,10 @@ import csv
 import io
 import random
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 import numpy as np
@@ -114,14 +115,18 @@ class IdFile(NamedTuple):
     rows: int  # in the file
 
 
-def read_ids(path: Path, first: int, count: int, with_targets: bool) -> IdFile:
+def read_ids(
+    path: Path, first: int, count: int, with_targets: bool, names: Sequence[str] = ()
+) -> IdFile:
     """Read `count` rows from row `first` on of a file with columns `id`, and `target`.
 
-    Tabs, commas or semicolons separate the columns. Rows of one image are put together. Raises
-    InputError if the file cannot be used.
+    Tabs, commas or semicolons separate the columns. An id is the place of an image, or one of the
+    `names` of the files that they come from; their folders may be left out. Rows of one image are
+    put together. Raises InputError if the file cannot be used.
     """
     try:
-        rows = list(_rows(path, ["id", "target"] if with_targets else ["id"]))
+        columns = ["id", "target"] if with_targets else ["id"]
+        rows = list(_rows(path, columns, _places(names)))
     except csv.Error as error:
         raise InputError(f"{path} is no table of columns: {error}") from error
     if first >= len(rows):
@@ -134,8 +139,19 @@ def read_ids(path: Path, first: int, count: int, with_targets: bool) -> IdFile:
     return IdFile(list(images.values()), len(taken), len(rows))
 
 
-def _rows(path: Path, columns: list[str]) -> Iterator[list[int]]:
-    """The numbers in these columns, row by row."""
+def _places(names: Sequence[str]) -> dict[str, int]:
+    """The places of images by name, and by the name without its folder if only one has it."""
+    without_folder = Counter(PurePath(name).name for name in names)
+    short = {
+        PurePath(name).name: place
+        for place, name in enumerate(names)
+        if without_folder[PurePath(name).name] == 1
+    }
+    return short | {name: place for place, name in enumerate(names)}
+
+
+def _rows(path: Path, columns: list[str], named: dict[str, int]) -> Iterator[list[int]]:
+    """The numbers in these columns, row by row; those of images may be `named`."""
     text = _text(path)
     separator = _separator(text.lstrip().partition("\n")[0])
     filled = _filled_lines(text, separator)
@@ -157,14 +173,22 @@ def _rows(path: Path, columns: list[str]) -> Iterator[list[int]]:
                 f"{path}: line {number} has {len(fields)} columns, the first {len(header)}"
             )
         fields += [""] * (len(header) - len(fields))
-        found = {column: NUMBER.fullmatch(fields[place]) for column, place in places.items()}
-        for column, match in found.items():
-            if not match:
-                raise InputError(
-                    f"{path}, line {number}: {column} {fields[places[column]][:SHOWN]!r} is not a "
-                    "number of 0 or more"
-                )
-        yield [int(match[1]) for match in found.values()]
+        yield [
+            _number(
+                fields[place], named if column == "id" else {}, f"{path}, line {number}: {column}"
+            )
+            for column, place in places.items()
+        ]
+
+
+def _number(field: str, named: dict[str, int], where: str) -> int:
+    """The number that a field holds, or that is `named` by it."""
+    if field in named:
+        return named[field]
+    if match := NUMBER.fullmatch(field):
+        return int(match[1])
+    wanted = "the name of an image or a number" if named else "a number"
+    raise InputError(f"{where} {field[:SHOWN]!r} is not {wanted} of 0 or more")
 
 
 def _text(path: Path) -> str:

@@ -229,3 +229,23 @@ def test_what_other_programs_write_is_read(tmp_path, content):
     (tmp_path / "ids.txt").write_text(content)
     found = read_ids(tmp_path / "ids.txt", 0, 9, with_targets=True)
     assert found == IdFile([IdRow(5, [3]), IdRow(7, [1])], taken=2, rows=2)
+
+
+NAMES = ("cats/a.png", "cats/b.png", "dogs/b.png", "3", "dogs/c.png")
+
+
+@pytest.mark.parametrize(
+    ("field", "image_id"),
+    [("cats/a.png", 0), ("a.png", 0), ("dogs/b.png", 2), ("c.png", 4), ("1", 1), ("3", 3)],
+)
+def test_an_image_is_named_by_its_file_or_its_place(tmp_path, field, image_id):
+    (tmp_path / "ids.csv").write_text(f"id,target\n{field},1\n")
+    found = read_ids(tmp_path / "ids.csv", 0, 1, with_targets=True, names=NAMES)
+    assert found.images == [IdRow(image_id, [1])]
+
+
+@pytest.mark.parametrize("field", ["b.png", "d.png"])
+def test_a_name_that_is_no_image_or_several_is_told(tmp_path, field):
+    (tmp_path / "ids.csv").write_text(f"id\n{field}\n")
+    with pytest.raises(InputError, match=f"line 2: id '{field}' is not the name of an image or a"):
+        read_ids(tmp_path / "ids.csv", 0, 1, with_targets=False, names=NAMES)
