@@ -1,7 +1,8 @@
 """A data set: images in [-0.5, 0.5] with one-hot labels, read when they are first used."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -46,6 +47,25 @@ class DataSet:
     test_labels = property(lambda self: self._test[1])
 
 
+@dataclass(frozen=True)
+class EvaluationSet:
+    """Images to score, as a network takes them; by index (*shape) or slice (n, *shape), float32."""
+
+    images: Sequence[np.ndarray]
+    labels: np.ndarray | None  # (N, classes) one-hot
+    names: tuple[str, ...] = ()  # of the files that they come from, if each has one
+    described: str = ""
+
+    def true_labels(self, logits: np.ndarray, ids: Sequence[int] | None = None) -> np.ndarray:
+        """One-hot labels (N, classes) of images (all, or `ids`) that have these logits.
+
+        If there are no labels, the network's predictions count as true.
+        """
+        if self.labels is None:
+            return one_hot(logits.argmax(axis=1), logits.shape[1])
+        return self.labels if ids is None else self.labels[ids]
+
+
 VALIDATION_SIZE = 5000
 
 
@@ -64,3 +84,9 @@ def one_hot(labels: np.ndarray, num_labels: int) -> np.ndarray:
 def pixels_to_box(pixels: np.ndarray) -> np.ndarray:
     """Bytes 0 to 255 as float32 in [-0.5, 0.5]."""
     return pixels.astype(np.float32) / 255 - np.float32(0.5)
+
+
+def from_box(images: np.ndarray, lower: float, upper: float) -> np.ndarray:
+    """Images in [-0.5, 0.5] as float32 in [lower, upper]."""
+    scaled = (images + np.float32(0.5)) * np.float32(upper - lower) + np.float32(lower)
+    return np.clip(scaled, np.float32(lower), np.float32(upper))

@@ -8,48 +8,34 @@ import os
 import random
 import re
 import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from lipschitz.data import picture_file
 from lipschitz.data.dataset import one_hot, pixels_to_box
-from lipschitz.support import regular_file
-from lipschitz.support.errors import InputError, first_line
+from lipschitz.data.on_demand import ImagesOnDemand
+from lipschitz.support.errors import InputError
 from lipschitz.support.text import printable
 
 FOLDER = Path("../imagenetdata/imgs")
 FOLDER_VARIABLE = "CLEVER_IMAGENET"  # names another folder
 WITHOUT_BACKGROUND, WITH_BACKGROUND = 1000, 1001  # classes of ImageNet's networks
-LARGEST_FILE = 2**26  # bytes
 LARGEST_NUMBER = 1000  # files that are looked at
 FORMATS = ("JPEG", "PNG")
 GREY_OR_RGB = ("L", "RGB")
 NAME = re.compile(r"(\d{1,4})\.\d+\.\w+", re.ASCII)
 
 
-class Pixels:
+class Pixels(ImagesOnDemand):
     """Images by index (size, size, 3) or slice (n, size, size, 3), float32 in [-0.5, 0.5]."""
 
     def __init__(self, paths: list[Path], size: int) -> None:
+        super().__init__(
+            len(paths), (size, size, 3), lambda number: decode(self.paths[number], size)
+        )
         self.paths = paths
-        self._size = size
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int | slice) -> np.ndarray:
-        if not isinstance(index, slice):
-            return decode(self.paths[index], self._size)
-        chosen = self.paths[index]
-        images = np.empty((len(chosen), self._size, self._size, 3), np.float32)
-        for image, path in zip(images, chosen, strict=True):
-            image[:] = decode(path, self._size)
-        return images
 
 
 @dataclass(frozen=True)
@@ -114,13 +100,10 @@ def _accepted(
 def decode(path: Path, size: int) -> np.ndarray:
     """The central square (size, size, 3) of an image whose shorter side is resized to `size`."""
     try:
-        with _opened(path) as image:
-            width, height = _resized(*image.size, size)
-            image = image.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+        with picture_file.opened(path, FORMATS) as image:
+            return pixels_to_box(np.asarray(picture_file.centre(image.convert("RGB"), size, size)))
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
-    left, top = width // 2 - size // 2, height // 2 - size // 2
-    return pixels_to_box(np.asarray(image.crop((left, top, left + size, top + size))))
 
 
 def _label(name: str, num_labels: int) -> int:
@@ -136,30 +119,6 @@ def _label(name: str, num_labels: int) -> int:
 
 def _mode(path: Path, size: int) -> str:
     """Pillow's mode in an image's header. Raises ValueError if the image cannot be used."""
-    with _opened(path) as image:
-        _resized(*image.size, size)
+    with picture_file.opened(path, FORMATS) as image:
+        picture_file.covering(*image.size, size, size)
         return image.mode
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """The image in a file. Raises ValueError if it is not an image, or has an absurd size."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with (
-                regular_file.opened(path, LARGEST_FILE) as file,
-                Image.open(file, formats=FORMATS) as image,
-            ):
-                yield image
-    except Exception as error:  # Pillow has no common class for what can be wrong in a file
-        raise ValueError(f"not a readable image: {first_line(error)}") from error
-
-
-def _resized(width: int, height: int, size: int) -> tuple[int, int]:
-    """Width and height with the shorter at `size`, the longer in proportion, truncated."""
-    shorter = min(width, height)
-    width, height = width * size // shorter, height * size // shorter
-    if width * height > Image.MAX_IMAGE_PIXELS:
-        raise ValueError(f"resized it has {width} x {height} pixels")
-    return width, height
