@@ -1,4 +1,4 @@
-"""What a Keras model's config.json may contain: Keras's own layers, initializers and the like.
+"""What a Keras model's configuration may contain: Keras's own layers, initializers and the like.
 
 Keras makes objects of the classes and functions that the file names. Its safe mode stops code in
 the file, but not classes that read other files, nor sizes that fill the memory.
@@ -6,6 +6,7 @@ the file, but not classes that read other files, nor sizes that fill the memory.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 import sys
@@ -42,31 +43,38 @@ REFUSED_LAYERS = (
 )
 VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__"}
 DTYPES = {None, "bool", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8"}
+LARGEST = 2**22  # bytes: the largest networks of keras.applications have a quarter
 LARGEST_NUMBER = 2**20  # of units, pixels or parts
 # whole numbers of any size
 NO_SIZES = {"shared_object_id", "seed", "decay_steps", "first_decay_steps", "warmup_steps"}
 LARGEST_OUTPUT = 2**26  # numbers that a layer may make of one image
+REASON = "Exception encountered: "  # in a message of Keras, after whole configurations
 
 
 def check(config: object) -> None:
     """Raise ValueError if the configuration names what is not Keras's own, or has absurd sizes."""
     compiled = _compiled(config)
-    for found in _dicts(config):
+    for found in dicts(config):
         _check_numbers(found)
         if "class_name" in found:
             _check_class(found, id(found) in compiled)
+        if isinstance(code := found.get("activation"), dict) and "class_name" not in code:
+            raise ValueError(
+                f"its {_named(found, 'name')} has an activation of its own, whose code is not run: "
+                "use one of Keras"
+            )
         # an operation on constants alone would be computed while the file is read
         for node in found.get("inbound_nodes") or ():
-            if not any(each.get("class_name") == "__keras_tensor__" for each in _dicts(node)):
+            if not any(each.get("class_name") == "__keras_tensor__" for each in dicts(node)):
                 raise ValueError(f"its {_named(found, 'name')} takes no other layer's output")
 
 
 def _compiled(config: object) -> set[int]:
     """The ids of the dicts that say how a model in the model was compiled."""
     found: set[int] = set()
-    for each in _dicts(config):
+    for each in dicts(config):
         if "compile_config" in each and id(each) not in found:
-            found |= {id(inner) for inner in _dicts(each["compile_config"])}
+            found |= {id(inner) for inner in dicts(each["compile_config"])}
     return found
 
 
@@ -76,7 +84,7 @@ def check_sizes(config: dict[str, object], stored: int) -> None:
     The model is built without memory for its weights. This happens in a thread of its own,
     because Keras keeps a list in each thread of the weights that wait for their memory.
     """
-    for found in _dicts(config):
+    for found in dicts(config):
         found.pop("compile_config", None)  # it brings the weights of an optimizer
     with ThreadPoolExecutor(1) as thread:
         weights, output = thread.submit(_sizes, config).result()
@@ -86,7 +94,35 @@ def check_sizes(config: dict[str, object], stored: int) -> None:
         raise ValueError(f"one of its layers makes {output} numbers of an image")
 
 
-def _dicts(tree: object) -> Iterator[dict[str, object]]:
+def built(config: dict[str, object]) -> keras.Model:
+    """The model of a configuration that `check` has passed. Raises ValueError if it is none."""
+    from lipschitz.tf_backend.runtime import keras
+
+    try:
+        # Keras empties what it reads
+        model = keras.saving.deserialize_keras_object(copy.deepcopy(config), safe_mode=True)
+    except Exception as error:  # Keras has no common class for what can be wrong in a layer
+        raise ValueError(str(error).rpartition(REASON)[2]) from error
+    if not isinstance(model, keras.Model):
+        raise ValueError("it is not a model")
+    if not model.built:
+        raise ValueError("it is not built: let it begin with keras.Input, and save it again")
+    return model
+
+
+def is_class(module: str, name: str) -> bool:
+    """Whether the module has a class of this name that a file may name."""
+    from lipschitz.tf_backend.runtime import keras
+
+    found = vars(sys.modules.get(module, object)).get(name)
+    if not isinstance(found, type):
+        return False
+    if module.startswith(INNER_MODULES):
+        return issubclass(found, keras.Operation) and found.__module__ == module
+    return module in MODULES and name not in REFUSED_LAYERS
+
+
+def dicts(tree: object) -> Iterator[dict[str, object]]:
     """All dicts in a tree that JSON can hold."""
     waiting = [tree]
     while waiting:
@@ -114,7 +150,7 @@ def _check_class(found: dict[str, object], compiled: bool) -> None:
     elif isinstance(name, str) and name in VALUES:
         known = not isinstance(config, dict) or config.get("dtype") in DTYPES
     else:
-        known = isinstance(name, str) and isinstance(module, str) and _is_class(module, name)
+        known = isinstance(name, str) and isinstance(module, str) and is_class(module, name)
     if not known:
         raise ValueError(
             f"it names {_whole_name(found)}, which is not among Keras's layers that are known to "
@@ -156,27 +192,12 @@ def _is_function(name: str) -> bool:
     )
 
 
-def _is_class(module: str, name: str) -> bool:
-    from lipschitz.tf_backend.runtime import keras
-
-    found = vars(sys.modules.get(module, object)).get(name)
-    if not isinstance(found, type):
-        return False
-    if module.startswith(INNER_MODULES):
-        return issubclass(found, keras.Operation) and found.__module__ == module
-    return module in MODULES and name not in REFUSED_LAYERS
-
-
 def _sizes(config: dict[str, object]) -> tuple[int, int]:
     """Bytes of all weights, and the numbers in the largest output for an image."""
     from lipschitz.tf_backend.runtime import keras, tf
 
     with keras.StatelessScope(initialize_variables=False):
-        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
-        if not isinstance(model, keras.Model):
-            raise ValueError("it is not a model")
-        if not model.built:
-            raise ValueError("it is not built: let it begin with keras.Input, and save it again")
+        model = built(config)
         weights = sum(
             math.prod(each.shape) * tf.as_dtype(each.dtype).size for each in model.variables
         )

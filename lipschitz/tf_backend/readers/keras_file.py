@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from lipschitz.support import regular_file
 from lipschitz.support.errors import first_line
-from lipschitz.tf_backend.readers import hdf5, keras_config
+from lipschitz.tf_backend.readers import hdf5, keras_2, keras_config
 from lipschitz.tf_backend.reasons import reason
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 EXTENSION = ".keras"
 CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
-LARGEST_CONFIG = 2**22  # bytes: the largest networks of keras.applications have a quarter
+LARGEST = {CONFIG: keras_config.LARGEST, METADATA: keras_config.LARGEST, WEIGHTS: hdf5.LARGEST}
 LARGEST_RATIO = 8  # of weights to their bytes in the archive; Keras does not compress them
 
 
@@ -35,6 +35,8 @@ def load(path: Path) -> keras.Model:
             if isinstance(config, dict):
                 config.pop("compile_config", None)  # not read: a loss may be the user's own
             keras_config.check(config)
+            if keras_2.wrote(str(json.loads(archive.read(METADATA)).get("keras_version"))):
+                keras_2.check_same(config)
             _check_weights(archive)
             stored = archive.getinfo(WEIGHTS).file_size
         with own_settings(), warnings.catch_warnings():
@@ -61,11 +63,11 @@ def check_weights(file: BinaryIO) -> None:
 def _check_members(archive: zipfile.ZipFile) -> None:
     """Refuse files that a model of layers does not need, and files that unpack to absurd sizes."""
     names = archive.namelist()
-    if other := set(names) - {CONFIG, WEIGHTS, METADATA}:
+    if other := set(names) - set(LARGEST):
         raise ValueError(f"it holds {min(other)[:80]!r} beside a model's files")
     if len(names) > len(set(names)):
         raise ValueError("it holds a file twice")
-    for name, largest in ((CONFIG, LARGEST_CONFIG), (WEIGHTS, hdf5.LARGEST)):
+    for name, largest in LARGEST.items():
         if name not in names:
             raise ValueError(f"it holds no {name}")
         member = archive.getinfo(name)
