@@ -15,7 +15,8 @@ STRUCTURE = "-"  # in a fingerprint: between the hash of the weights and that of
 SHOWN = 12  # digits of a hash in print
 ROUNDING = 1e-6  # of a box's width: what float32 may add to a value at its end
 
-LOGITS, PROBABILITIES, SIGMOIDS = "logits", "probabilities", "sigmoids"  # kinds of outputs
+# kinds of outputs
+LOGITS, PROBABILITIES, SIGMOIDS, RECTIFIED = "logits", "probabilities", "sigmoids", "rectified"
 MANY = 20  # images: the outputs of fewer can lie in [0, 1] by chance
 SUM_ERROR, SUM_ERROR_OF_MANY = 1e-3, 1e-2  # of probabilities; the latter in bfloat16
 NOT_LOGITS = {
@@ -25,6 +26,9 @@ NOT_LOGITS = {
     SIGMOIDS: "the network's outputs all lie in [0, 1], like those of a sigmoid per class. CLEVER "
     "is defined on logits: scores of such outputs do not compare. Take the layer before the "
     "sigmoid",
+    RECTIFIED: "the network's outputs are never negative and often exactly 0, like those of a "
+    "ReLU. A class that is cut off at 0 has no gradient, so the margin to it is that of the true "
+    "class alone, and its score may be too large. Take the outputs before the ReLU",
 }
 
 # H v (len(active), n) for the samples `active` of a batch and one vector each, v (len(active), n)
@@ -210,12 +214,19 @@ def are_probabilities(outputs: np.ndarray) -> bool:
 
 
 def kind_of_outputs(outputs: np.ndarray) -> str:
-    """What outputs (N, K) look like: `LOGITS`, `PROBABILITIES` or, if N is large, `SIGMOIDS`."""
+    """What outputs (N, K) look like: one of `NOT_LOGITS`, or `LOGITS`.
+
+    Few of them tell no more than whether they are probabilities.
+    """
     if are_probabilities(outputs):
         return PROBABILITIES
-    inside = (outputs >= 0).all() and (outputs <= 1).all()
     # logits that are all zero are those of a dead network
-    return SIGMOIDS if inside and outputs.any() and len(outputs) >= MANY else LOGITS
+    if len(outputs) < MANY or not outputs.any() or not (outputs >= 0).all():
+        return LOGITS
+    if (outputs <= 1).all():
+        return SIGMOIDS
+    zero = outputs == 0
+    return RECTIFIED if (zero.any(axis=0) & ~zero.all(axis=0)).any() else LOGITS
 
 
 def fingerprint(arrays: Iterable[np.ndarray]) -> str:

@@ -99,6 +99,10 @@ def test_outputs_are_told_by_their_values():
     assert kind_of_outputs(few) == "logits"
     assert kind_of_outputs(softmax[:1]) == "probabilities"
     assert kind_of_outputs(np.zeros((20, 10))) == "logits"
+    assert kind_of_outputs(np.maximum(logits, 0)) == "rectified"
+    assert kind_of_outputs(np.exp(logits)) == "logits"  # never zero
+    of_two_classes = np.abs(logits[:, :2]) * [0, 1]  # 0 and z, see tf_backend.final_activation
+    assert kind_of_outputs(of_two_classes) == "logits"
 
 
 def test_a_fingerprint_in_print_has_the_first_digits_of_both_hashes():
