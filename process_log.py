@@ -146,6 +146,7 @@ def read_log(log: Path) -> tuple[list[dict[str, object]], list[str]]:
     """The bounds of one log, and what is wrong with lines that cannot be used."""
     bounds, problems = [], []
     scoring, source, file = dict.fromkeys(SCORING, ""), dict.fromkeys(SOURCE, ""), None
+    names = "", ""  # of the data set and the network
     begin = 0  # of the bounds of an experiment, whose doubts follow them
     complete = True  # whether a summary followed the last [SETTINGS]
     with log.open(encoding=encoding(log), errors="replace") as lines:
@@ -153,9 +154,11 @@ def read_log(log: Path) -> tuple[list[dict[str, object]], list[str]]:
             if text.startswith("{'data_folder':"):
                 scoring = {name: option(text, name) for name in SCORING}
                 source, begin = dict.fromkeys(SOURCE, ""), len(bounds)
+                names = "", ""
             elif text.startswith("[SETTINGS][L1] "):
                 found = read_fields(text)
                 source = {name: printable(found.get(name, "")) for name in SOURCE}
+                names = printable(found.get("dataset", "")), printable(found.get("model_name", ""))
                 begin, complete = len(bounds), False
             elif bounds and (found := AGAINST.match(text)):
                 bounds[-1][found[1]] = True
@@ -166,7 +169,7 @@ def read_log(log: Path) -> tuple[list[dict[str, object]], list[str]]:
                 file = Path(printable(text.removeprefix("[Filename] ").rstrip("\n")))
             elif text.startswith("[DEBUG][L1] "):
                 try:
-                    settings = experiment(file) | source | scoring
+                    settings = experiment(file, *names) | source | scoring
                     bounds.append(settings | read_bound(text) | NOTHING_AGAINST | {"log": str(log)})
                 except ValueError as error:
                     problems.append(f"{log}, line {number}: {error}")
@@ -189,16 +192,20 @@ def option(arguments: str, name: str) -> str:
     return printable(found[1]) if found else ""
 
 
-def experiment(file: Path | None) -> dict[str, object]:
-    """What the path of a .mat file tells: the model, and settings that are not in [DEBUG] lines."""
+def experiment(file: Path | None, dataset: str = "", model_name: str = "") -> dict[str, object]:
+    """What the path of a .mat file tells: the model, and settings that are not in [DEBUG] lines.
+
+    If the names of data set and network are not known, they are taken from the path too.
+    """
     if file is None:
         raise ValueError("no [Filename] line before it tells the model")
     name = FileName.parse(file.name)
-    folder, settings = file.parent, ""
-    if not of_data_set(folder) and of_data_set(folder.parent):
+    folder, settings, known = file.parent, "", f"{dataset}_{model_name}"
+    if folder.parent.name == known or (not of_data_set(folder) and of_data_set(folder.parent)):
         folder, settings = folder.parent, folder.name
+    model = f"{dataset} {model_name}" if folder.name == known else folder.name.replace("_", " ", 1)
     return {
-        "model": f"{folder.name.replace('_', ' ', 1)} {settings}".rstrip(),
+        "model": f"{model} {settings}".rstrip(),
         "saved": str(folder.parent),
         "activation": name.activation,
         "order": name.order,

@@ -37,6 +37,7 @@ LARGEST_NUMBER = float(np.finfo(np.float32).max)  # that sampling can save
 LARGEST_COUNT = 2**53  # samples
 MOST_DOUBTS = 10
 
+LONGEST_NAME = 128  # characters
 MODEL = r"\w[\w.,:+-]{0,127}"
 
 
@@ -287,10 +288,25 @@ def _maxima(contents: dict[str, np.ndarray], key: str) -> np.ndarray:
 def _model(path: Path, contents: dict[str, np.ndarray]) -> str:
     """The model of the file: its folder, with the folder above if that one is DATASET_MODEL."""
     parent = path.resolve().parent
+    if names := _names(contents):
+        model = "_".join(names)
+        return f"{model}-{parent.name}" if parent.parent.name == model else model
+    return parent.name
+
+
+def _names(contents: dict[str, np.ndarray]) -> tuple[str, str] | None:
+    """What the run called the data set and the network; None if the file does not say.
+
+    Options of 2018 have names alone, later ones may have places.
+    """
+    if (settings := _provenance(contents)) is not None:
+        found = settings.get("dataset"), settings.get("model_name")
+        if not all(isinstance(name, str) for name in found):
+            return None
+        return tuple(name[:LONGEST_NAME] for name in found)
     try:
         args = contents["args"][0, 0]
         dataset, model_name = args["dataset"], args["model_name"]
     except (KeyError, IndexError, ValueError, TypeError):
-        return parent.name
-    model = f"{_word(dataset, MODEL)}_{_word(model_name, MODEL)}"
-    return f"{model}-{parent.name}" if parent.parent.name == model else model
+        return None
+    return _word(dataset, MODEL), _word(model_name, MODEL)
