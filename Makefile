@@ -2,7 +2,10 @@
 # Another interpreter than python3: `make PYTHON=python3.12`.
 BIN := .venv/bin
 
-.PHONY: demo test test-slow bench lint format clean
+# tests run side by side; each process holds TensorFlow, so there are few
+TESTS := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+.PHONY: demo test test-slow test-extras bench lint format clean
 
 # installed again if .venv cannot import the toolkit: its interpreter is gone or another, say
 ifneq ($(shell $(BIN)/python -Ic 'import lipschitz' 2> /dev/null && echo works),works)
@@ -22,10 +25,14 @@ demo: .venv/installed
 	@echo 'The fits are drawn in plots/, all lines are in logs/, the maxima in lipschitz_mat/.'
 
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(TESTS)
 
 test-slow: .venv/installed
 	$(BIN)/python -m pytest -m slow
+
+test-extras: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[onnx,parquet]'
+	$(BIN)/python -m pytest -m extra
 
 bench: .venv/installed
 	@mkdir -p logs

@@ -1,7 +1,8 @@
 """Sample: for images and target classes, save the maxima of gradient norms for clever.py.
 
-Reads a network (models/, tmp/imagenet/) and test images (data/); writes one .mat file per image
-and target, SAVE/DATASET_MODEL/*.mat. Rerun the same command to resume a run that was ended.
+Reads a network and images, each a name (models/, tmp/imagenet/; data/) or a place of your own;
+writes one .mat file per image and target, SAVE/DATASET_MODEL/*.mat. Rerun the same command to
+resume a run that was ended.
 """
 
 from __future__ import annotations
@@ -14,15 +15,23 @@ if __name__ == "__main__":
 import argparse
 import random
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 import catalogue
+import places
+import setup_imagenet
 from defense import TRANSFORMATIONS
 from lipschitz.builtin.activations import ACTIVATIONS
 from lipschitz.builtin.model_names import NAMES
-from lipschitz.data.dataset import DataSet
+from lipschitz.data.array_images import ColumnError
+from lipschitz.data.dataset import EvaluationSet
+from lipschitz.data.fitting import RangeError
+from lipschitz.data.numpy_files import NamesError
+from lipschitz.data.own_images import OwnImages
 from lipschitz.data.targets import (
     ALL,
     LEAST,
@@ -37,10 +46,10 @@ from lipschitz.data.targets import (
 )
 from lipschitz.file_name import LARGEST_IN_NAME
 from lipschitz.maths.ball import DEFAULT_NORM, NORM_OF_BALL, RADII
-from lipschitz.network import Network
+from lipschitz.network import LOGITS, PROBABILITIES, Box, Convention, Network
 from lipschitz.results.estimate import Estimate
 from lipschitz.sampling import accuracy
-from lipschitz.sampling.accuracy import Accuracy
+from lipschitz.sampling.accuracy import Accuracy, Alternative
 from lipschitz.sampling.experiment import (
     Experiment,
     ImageResult,
@@ -55,11 +64,13 @@ from lipschitz.support.atomic import prepare
 from lipschitz.support.errors import InputError, RunError, concerning
 from lipschitz.support.machine import cores
 from lipschitz.support.options import Parser, number
-from lipschitz.support.text import line, say
+from lipschitz.support.text import line, printable, say
 
 TOP = 10  # classes listed for an image
 LARGEST_RADIUS = 1e9  # no image has values so far apart
 FIRST = 100  # images that the network sees at once, before sampling
+OF_NETWORK = ("input_range", "mean", "std", "outputs", "tensors", "signature")  # of the user's
+OF_IMAGES = ("arrays", "label")
 OVERWRITE = ". Replace such files with --overwrite, or sample into another folder with --save"
 
 
@@ -67,9 +78,35 @@ def parse() -> argparse.Namespace:
     """The command line of 2018, and what was added to it."""
     parser = Parser(__doc__)
     add = parser.add_argument
-    add("-d", "--dataset", default="mnist", help=", ".join(catalogue.DATASETS))
+    images = "a .npz, .npy, .csv, .tsv or .parquet, a folder of pictures, MODULE:FUNCTION"
+    names = ", ".join(catalogue.DATASETS)
+    add("-d", "--dataset", default="mnist", help=f"{names}; or your images: {images}")
     names = "; ".join([", ".join(NAMES), "ImageNet: resnet_v2_101 or another, keras:ResNet50V2"])
-    add("-m", "--model_name", default="normal", help=names)
+    networks = "a .keras, .h5, .onnx or .pb, a SavedModel folder, MODULE:FUNCTION"
+    add("-m", "--model_name", default="normal", help=f"{names}; or your network: {networks}")
+    add(
+        "--input_range",
+        nargs=2,
+        type=number(-LARGEST_RADIUS, below=LARGEST_RADIUS, kind=float),
+        metavar=("LOW", "HIGH"),
+        help="what your network takes for black and white (default 0 1)",
+    )
+    of_channels = "a number, or one for each channel; in units of that range"
+    value = number(-LARGEST_RADIUS, below=LARGEST_RADIUS, kind=float)
+    positive_value = number(0, above=True, below=LARGEST_RADIUS, kind=float)
+    add(
+        "--mean",
+        nargs="+",
+        type=value,
+        help=f"what your network takes off its input: {of_channels}",
+    )
+    add("--std", nargs="+", type=positive_value, help="what it then divides it by, likewise")
+    kinds = f"what your network gives; the logarithms of {PROBABILITIES} are scored"
+    add("--outputs", choices=(LOGITS, PROBABILITIES), help=kinds)
+    add("--tensors", type=pair, metavar="INPUT,LOGITS", help="those of your frozen graph")
+    add("--signature", default=None, metavar="NAME", help="that of your SavedModel")
+    add("--arrays", type=pair, metavar="IMAGES,LABELS", help="those of your .npz")
+    add("--label", default=None, metavar="COLUMN", help="that of your table (default label)")
     add("--weights", default="", help="weights file of a keras: network")
     add("--activation", default="relu", choices=ACTIVATIONS, help='of the network "normal"')
     positive, in_name = number(1), number(1, below=LARGEST_IN_NAME)
@@ -116,6 +153,9 @@ def parse() -> argparse.Namespace:
     add("--nthreads", type=number(0), default=0, help="sampling workers; 0: half the cores")
     add("-s", "--save", "--saved", type=Path, default=Path("lipschitz_mat"), help="where to save")
     # abbreviations in use, which options added since would make ambiguous
+    for short, option in {"--a": "activation", "--i": "ids", "--m": "model_name"}.items():
+        choices = ACTIVATIONS if option == "activation" else None
+        add(short, dest=option, choices=choices, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     add("--sav", dest="save", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     add(
         "--o",
@@ -131,6 +171,14 @@ def parse() -> argparse.Namespace:
     args = parser.parse_args()
     check(args)
     return args
+
+
+def pair(text: str) -> tuple[str, str]:
+    """An argparse type: two names with a comma between them; the second may be empty."""
+    first, comma, second = text.partition(",")
+    if not first or not comma:
+        raise argparse.ArgumentTypeError(f"{text}: give two names with a comma between them")
+    return first.strip(), second.strip()
 
 
 def transformation(name: str) -> str:
@@ -155,6 +203,27 @@ def check(args: argparse.Namespace) -> None:
         raise InputError(
             f"--target_type {args.target_type}: give a sum of 1, 2 and 4, or 16; or 8 with --ids"
         )
+    check_places(args)
+
+
+def check_places(args: argparse.Namespace) -> None:
+    """Refuse options about a network or images of the user's if there are none."""
+    own_network = catalogue.names_own_network(args.dataset, args.model_name)
+    own_images = catalogue.names_own_images(args.dataset)
+    for name in OF_NETWORK:
+        if getattr(args, name) is not None and not own_network:
+            raise InputError(
+                f"--{name} is for a network of your own, and {args.model_name} is a name"
+            )
+    for name in OF_IMAGES:
+        if getattr(args, name) is not None and not own_images:
+            raise InputError(f"--{name} is for images of your own, and {args.dataset} is a name")
+    if own_images and not own_network and not setup_imagenet.is_named(args.model_name):
+        raise InputError(
+            f"-m {args.model_name}: there is no network of this name for {args.dataset}: give the "
+            "file of one, -m my_model.keras, or a network of ImageNet, -m keras:ResNet50V2"
+            + places.hint(args.model_name, places.NETWORKS)
+        )
 
 
 def main() -> None:
@@ -162,49 +231,48 @@ def main() -> None:
     args = parse()
     options = vars(args) | {"save": str(args.save)}
     print(options)
+    convention = convention_of(args)
     model = catalogue.find(args.dataset, args.model_name, args.activation)
-    named = ids_file(args) if args.ids else None
+    own_images = load_images(args)
+    named = ids_file(args, own_images.names if own_images is not None else ()) if args.ids else None
 
     # TensorFlow takes seconds to import: errors in the options come before
     command.exit_at_once()
     catalogue.import_framework()
     command.raise_interrupted()
-    network = catalogue.network(args.dataset, args.model_name, args.activation, args.weights)
+    network = load_network(args, convention, own_images)
+    convention = replace(convention, box=network.box)
     generator = random.Random(args.seed)
-    data = catalogue.data_set(args.dataset, network, generator)
+    data = load_data(args, network, generator, own_images)
     settings = settings_of(args, network)
     with concerning("--order 2: " if args.order == 2 else "--compute_slope, --batch_size: "):
         require_measurable(network, settings)
     with Sampler(network, settings.batch_size, args.nthreads) as sampler:
         print_drawn(settings)
-        ids = select_ids(len(data.test_data), named, args)
+        ids = select_ids(len(data.images), named, args)
         images, logits = images_and_logits(data, ids, sampler)
-        enough = catalogue.accuracy_images(args.dataset)
-        right, doubts = accuracy_and_doubts(data, ids, logits, sampler, enough)
+        right, doubts = accuracy_and_doubts(data, ids, logits, sampler, convention, args)
         doubts += too_large_radius(settings, network)
-        say(
-            f"{model} on {network.device}; sampling workers: {sampler.nthreads}; classified "
-            f"correctly: {right} test images"
-        )
+        print_loaded(model, data, right, sampler, args)
         for doubt in doubts:
             say(f"warning: {doubt}")
+        labels = data.true_labels(logits, ids)
         chosen = list(
             choose(
                 ids,
                 logits,
-                data.test_labels[ids],
+                labels,
                 args.target_type,
                 generator,
                 catalogue.lowest_label(args.dataset, network),
-                user_targets(data, named, args),
+                user_targets(ids, labels, named, args),
             )
         )
         print_choice(chosen, catalogue.class_offset(args.dataset, network))
         print_left_out(ids, logits)
         check_targets(chosen, network.num_labels, args)
-        if args.dataset == catalogue.IMAGENET:
-            for image in chosen:
-                print(f"image {image.image_id} is {data.test_data.paths[image.image_id].name}")
+        for image in chosen if data.names else ():
+            print(f"image {image.image_id} is {printable(data.names[image.image_id])}")
         if not any(image.correct for image in chosen):
             raise RunError(nothing_to_score(model, chosen, right, args))
         folder = settings.folder(args.save)
@@ -229,12 +297,81 @@ def main() -> None:
         raise RunError(f"{failed} of {total} targets have no score (see above)")
 
 
-def ids_file(args: argparse.Namespace) -> IdFile:
-    """The rows of --ids that -f and -n take; args.target_type loses 8 if they name no targets."""
+def convention_of(args: argparse.Namespace) -> Convention:
+    """What the options say of a network of the user's."""
+    low, high = args.input_range or (0.0, 1.0)
+    if not low < high:
+        raise InputError(f"--input_range {low:g} {high:g}: black comes first, and is less")
+    mean, std = args.mean or [0.0], args.std or [1.0]
+    number = max(len(mean), len(std))  # of channels, or 1
+    mean, std = (each * number if len(each) == 1 else each for each in (mean, std))
+    if len(mean) != len(std):
+        raise InputError(f"there are {len(mean)} numbers in --mean and {len(std)} in --std")
+    probabilities = args.outputs == PROBABILITIES
+    return Convention(Box(low, high), tuple(mean), tuple(std), probabilities)
+
+
+def load_images(args: argparse.Namespace) -> OwnImages | None:
+    """The images of a place; None if the data set has a name."""
+    if not catalogue.names_own_images(args.dataset):
+        return None
+    with (
+        concerning(after="; give --arrays IMAGES,LABELS", kind=NamesError),
+        concerning(after="; give --label COLUMN", kind=ColumnError),
+    ):
+        return places.images(args.dataset, args.arrays, args.label or "")
+
+
+def load_network(
+    args: argparse.Namespace, convention: Convention, images: OwnImages | None
+) -> Network:
+    """The network of a name, or the user's."""
+    if not catalogue.names_own_network(args.dataset, args.model_name):
+        return catalogue.network(args.dataset, args.model_name, args.activation, args.weights)
+    if args.weights:
+        raise InputError(f"--weights is for ImageNet networks named {catalogue.KERAS}NAME")
+    image = images.shape if images is not None else catalogue.image_shape(args.dataset)
+    signature = args.signature or places.SIGNATURE
+    with concerning(after="; name them with --tensors INPUT,LOGITS", kind=InputError):
+        network = places.network(args.model_name, convention, image, args.tensors, signature)
+    if images is not None and images.is_table and len(network.input_shape) == 1:
+        if args.radius is None:
+            raise InputError(
+                f"{args.dataset} is a table, whose columns have no common unit: give --radius"
+            )
+        if not args.input_range:
+            return replace(network, box=Box(*images.ranges()))
+    return network
+
+
+def load_data(
+    args: argparse.Namespace,
+    network: Network,
+    generator: random.Random,
+    own_images: OwnImages | None,
+) -> EvaluationSet:
+    """The images in the shape and range of the network."""
+    try:
+        with concerning(after="; give --label COLUMN", kind=ColumnError):
+            return catalogue.evaluation_set(args.dataset, network, generator, own_images)
+    except RangeError as error:
+        low, high = accuracy.range_of(error.lowest, error.highest)
+        if not catalogue.names_own_network(args.dataset, args.model_name):
+            raise InputError(f"{args.dataset}: {error}") from error
+        raise InputError(
+            f"{args.dataset}: {error}; if it takes these, give --input_range {low:g} {high:g}"
+        ) from error
+
+
+def ids_file(args: argparse.Namespace, names: Sequence[str] = ()) -> IdFile:
+    """The rows of --ids that -f and -n take; args.target_type loses 8 if they name no targets.
+
+    `names` are those of the images' files.
+    """
     rows = Path(args.ids), args.firstimg, args.numimg
     with concerning("--ids "):
         try:
-            named = read_ids(*rows, with_targets=bool(args.target_type & USER))
+            named = read_ids(*rows, with_targets=bool(args.target_type & USER), names=names)
         except NoTargetsError as error:
             others = args.target_type & ~USER
             if not others & (TOP2 | RANDOM | LEAST | ALL):
@@ -242,7 +379,7 @@ def ids_file(args: argparse.Namespace) -> IdFile:
                 raise InputError(f"{error}: {given}, 7 needs no such column") from error
             print(f"--ids {error}: --target_type {args.target_type} is taken as {others}")
             args.target_type = others
-            named = read_ids(*rows, with_targets=False)
+            named = read_ids(*rows, with_targets=False, names=names)
     print(
         f"--ids {args.ids}: {named.taken} of {named.rows} rows taken (--numimg {args.numimg}): "
         f"{len(named.images)} images"
@@ -253,8 +390,8 @@ def ids_file(args: argparse.Namespace) -> IdFile:
 def settings_of(args: argparse.Namespace, network: Network) -> Settings:
     """What decides the numbers of this run."""
     return Settings(
-        dataset=args.dataset,
-        model_name=args.model_name,
+        dataset=catalogue.data_name(args.dataset),
+        model_name=catalogue.network_name(args.dataset, args.model_name),
         activation=args.activation,
         Nsamps=args.Nsamps,
         Niters=args.Niters,
@@ -264,7 +401,7 @@ def settings_of(args: argparse.Namespace, network: Network) -> Settings:
         transform=args.transform,
         compute_slope=args.compute_slope,
         seed=args.seed,
-        batch_size=args.batch_size or catalogue.batch_size(args.dataset),
+        batch_size=args.batch_size or catalogue.batch_size(args.dataset, network.input_shape),
         box=network.box,
     )
 
@@ -285,39 +422,41 @@ def select_ids(there: int, named: IdFile | None, args: argparse.Namespace) -> li
 
 
 def images_and_logits(
-    data: DataSet, ids: list[int], sampler: Sampler
+    data: EvaluationSet, ids: list[int], sampler: Sampler
 ) -> tuple[dict[int, np.ndarray], np.ndarray]:
     """The images that the network gets right, by id, and the logits (N, K) of all."""
     right, logits = {}, []
     for first in range(0, len(ids), FIRST):
-        images = {image_id: data.test_data[image_id] for image_id in ids[first : first + FIRST]}
+        images = {image_id: data.images[image_id] for image_id in ids[first : first + FIRST]}
         found = sampler.logits(np.stack(list(images.values())))
-        for (image_id, image), row in zip(images.items(), found, strict=True):
-            if row.argmax() == data.test_labels[image_id].argmax():
+        labels = data.true_labels(found, list(images)).argmax(axis=1)
+        for (image_id, image), row, label in zip(images.items(), found, labels, strict=True):
+            if row.argmax() == label:
                 right[image_id] = image
         logits.append(found)
     return right, np.concatenate(logits)
 
 
 def user_targets(
-    data: DataSet, named: IdFile | None, args: argparse.Namespace
+    ids: list[int], labels: np.ndarray, named: IdFile | None, args: argparse.Namespace
 ) -> list[list[int]] | None:
     """The targets that the file of ids names, if --target_type has 8."""
     if named is None or not args.target_type & USER:
         return None
+    own_class = dict(zip(ids, labels.argmax(axis=1).tolist(), strict=True))
     for image in named.images:
-        label = data.test_labels[image.image_id]
+        label = own_class[image.image_id]
         for target in image.targets:
-            if target >= len(label) or target == label.argmax():
+            if target >= labels.shape[1] or target == label:
                 raise InputError(
                     f"--ids {args.ids}: target {target} of image {image.image_id}: give a class "
-                    f"below {len(label)} other than its own, {label.argmax()}"
+                    f"below {labels.shape[1]} other than its own, {label}"
                 )
     return [image.targets for image in named.images]
 
 
 def nothing_to_score(
-    model: str, chosen: list[SelectedImage], right: Accuracy, args: argparse.Namespace
+    model: str, chosen: list[SelectedImage], right: Accuracy | None, args: argparse.Namespace
 ) -> str:
     """Why no image has a score: what the network says of them, and how good it is on others."""
     predictions = ", ".join(
@@ -325,12 +464,15 @@ def nothing_to_score(
         for image in chosen[:TOP]
     )
     more = f" and {len(chosen) - TOP} more" if len(chosen) > TOP else ""
-    good = right.right > right.number / 2
-    return (
+    told = (
         f"{model} classifies none of the {len(chosen)} images correctly, so there is nothing to "
-        f"score: it takes {predictions}{more}. Of {right.number} test images {right.right} are "
-        f"classified correctly: "
-        + ("choose others" if good else f"is it trained, and on {args.dataset}?")
+        f"score: it takes {predictions}{more}"
+    )
+    if right is None:
+        return told
+    good = right.right > right.number / 2
+    return f"{told}. Of {right.number} test images {right.right} are classified correctly: " + (
+        "choose others" if good else f"is it trained, and on {args.dataset}?"
     )
 
 
@@ -341,23 +483,54 @@ def taken_as(image: SelectedImage) -> str:
 
 
 def accuracy_and_doubts(
-    data: DataSet, ids: list[int], logits: np.ndarray, sampler: Sampler, enough: int
-) -> tuple[Accuracy, list[str]]:
-    """The accuracy on test images, and what is suspicious in it.
+    data: EvaluationSet,
+    ids: list[int],
+    logits: np.ndarray,
+    sampler: Sampler,
+    convention: Convention,
+    args: argparse.Namespace,
+) -> tuple[Accuracy | None, list[str]]:
+    """The accuracy on test images, and what is suspicious in it; None if they have no labels.
 
     The images are those of the run, which has logits of them, if they are enough, or the first.
     """
-    wanted = min(enough, len(data.test_data))
+    wanted = min(catalogue.accuracy_images(data), len(data.images))
     if len(ids) < wanted:
         ids = list(range(wanted))
-        images = np.stack([data.test_data[image_id] for image_id in ids])
+        images = np.stack([data.images[image_id] for image_id in ids])
         logits = sampler.logits(images)
     else:
         ids, logits = ids[:wanted], logits[:wanted]
-        images = np.stack([data.test_data[image_id] for image_id in ids])
-    labels = data.test_labels[ids]
-    doubts = list(accuracy.doubts(sampler.network, images, labels, logits))
+        images = np.stack([data.images[image_id] for image_id in ids])
+    if data.labels is None:
+        return None, list(accuracy.doubts(None, logits))
+    labels = data.labels[ids]
+    doubts = list(accuracy.doubts(labels, logits))
+    better = accuracy.better_input(sampler.network, images, labels, logits, convention)
+    if better is not None:
+        doubts.append(f"{better}; {how_to_give(better.alternative, convention, args)}")
     return accuracy.of_logits(logits, labels), doubts
+
+
+def how_to_give(other: Alternative, now: Convention, args: argparse.Namespace) -> str:
+    """What makes a network get its images in another form, if it was trained on that."""
+    own_network = catalogue.names_own_network(args.dataset, args.model_name)
+    ways = []
+    if (other.lower, other.upper) != (now.box.lower, now.box.upper):
+        scale = (other.upper - other.lower) / float(now.box.width)
+        layer = f"keras.layers.Rescaling({scale}, offset={other.lower - now.box.lower * scale})"
+        option = f"--input_range {other.lower:g} {other.upper:g}"
+        ways.append(f"give {option}" if own_network else f"put {layer} in front of its layers")
+    if other.normalization == accuracy.IMAGENET:
+        mean, std = (
+            " ".join(map(str, each)) for each in (accuracy.IMAGENET_MEAN, accuracy.IMAGENET_STD)
+        )
+        ways.append(f"give --mean {mean} --std {std}")
+    elif other.normalization == accuracy.WITHOUT:
+        ways.append("leave --mean and --std out")
+    if other.turned:
+        ways.append("turn the channels of the images, x[..., ::-1]")
+    return f"it gets values in {now.box}; if it was trained on others, {' and '.join(ways)}"
 
 
 def too_large_radius(settings: Settings, network: Network) -> list[str]:
@@ -370,6 +543,36 @@ def too_large_radius(settings: Settings, network: Network) -> list[str]:
         f"the radius {radius:g} is larger than the range of valid inputs, where no two are farther "
         f"apart than {widest:.5g} in this norm: most values of the samples are clipped"
     ]
+
+
+def print_loaded(
+    model: str,
+    data: EvaluationSet,
+    right: Accuracy | None,
+    sampler: Sampler,
+    args: argparse.Namespace,
+) -> None:
+    """What was read and what computes: in one line, in two for what is the user's own."""
+    network = sampler.network
+    on = f"{model} on {network.device}; sampling workers: {sampler.nthreads}"
+    own_images = catalogue.names_own_images(args.dataset)
+    if not own_images and not catalogue.names_own_network(args.dataset, args.model_name):
+        say(f"{on}; classified correctly: {right} test images")
+        return
+    classified = (
+        f"{right} classified correctly"
+        if right is not None
+        else "no labels: what the network predicts counts as the true class"
+    )
+    say(f"{args.dataset}: {data.described}, {network.num_labels} classes, {classified}")
+    say(f"{on}; scores are distances in {unit(network.box)}")
+
+
+def unit(box: Box) -> str:
+    """What the scores of a network with this box are measured in."""
+    if np.ndim(box.lower) or np.ndim(box.upper):
+        return "the units of the table"
+    return f"the units of the network's inputs, {box.lower:g} (black) to {box.upper:g} (white)"
 
 
 def print_drawn(settings: Settings) -> None:

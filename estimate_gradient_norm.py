@@ -1,5 +1,6 @@
 """The sampler for scripts and notebooks: `from estimate_gradient_norm import EstimateLipschitz`."""
 
+import os
 import random
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -8,15 +9,18 @@ from dataclasses import replace
 import numpy as np
 
 import catalogue
+import places
 from defense import TRANSFORMATIONS
 from lipschitz.data.dataset import DataSet
 from lipschitz.maths.ball import DEFAULT_NORM
-from lipschitz.network import Network
+from lipschitz.network import LOGITS, PROBABILITIES, Box, Convention, Network
 from lipschitz.results.estimate import Estimate
 from lipschitz.sampling.experiment import sample_image
 from lipschitz.sampling.pool import default_count
 from lipschitz.sampling.sampler import Sampler, require_measurable
 from lipschitz.settings import SEED, Settings
+
+Numbers = float | Sequence[float]
 
 
 class EstimateLipschitz(AbstractContextManager):
@@ -48,12 +52,21 @@ class EstimateLipschitz(AbstractContextManager):
         order: int = 1,
         *,
         weights: str = "",
+        input_range: tuple[float, float] | None = None,
+        mean: Numbers = 0.0,
+        std: Numbers = 1.0,
+        outputs: str = LOGITS,
     ) -> tuple[DataSet, object]:
-        """Load a data set and its network (or take `model`), start the workers, and return both.
+        """Load a data set and its network, start the workers, and return both; or take `model`.
 
-        `model` is a Keras model on the box [-0.5, 0.5], a `lipschitz.network.Network`, or an object
-        with `image_size`, `num_channels` and `predict`, a function of TensorFlow's tensors. Raises
-        InputError if the network cannot be loaded, or has no second order and `order` is 2;
+        `model` is a model of Keras, the place of a network (a file, a folder, MODULE:FUNCTION), a
+        `lipschitz.network.Network`, or an object with `image_size`, `num_channels` and `predict`, a
+        function of TensorFlow's tensors. The data set need not be named then, nor be there. A model
+        takes `input_range` for black and white ([-0.5, 0.5] if there is none), and (x - `mean`) /
+        `std`, numbers or one for each channel, comes before its first layer. A softmax at its end
+        is taken off; if its `outputs` are "probabilities", their logarithms are scored.
+
+        Raises InputError if the network cannot be loaded, or has no second order and `order` is 2;
         ValueError if the model is not one that can be sampled. Random choices that follow from the
         seed are drawn from `generator`, set here.
         """
@@ -61,10 +74,10 @@ class EstimateLipschitz(AbstractContextManager):
         if model is None:
             network = catalogue.network(dataset, model_name, activation, weights)
         else:
-            network = _network(model)
+            network = network_of(model, input_range, mean, std, outputs)
         self.generator = random.Random(self.seed)
         data = catalogue.data_set(dataset, network, self.generator)
-        self.batch_size = batch_size or catalogue.batch_size(dataset)
+        self.batch_size = batch_size or catalogue.batch_size(dataset, network.input_shape)
         self.device = network.device
         self._settings = Settings(
             order=order,
@@ -140,15 +153,31 @@ class EstimateLipschitz(AbstractContextManager):
         return self._sampler
 
 
-def _network(model: object) -> Network:
-    """What a user gives as a model, as a network."""
-    if isinstance(model, Network):
-        return model
-    from lipschitz.tf_backend.network import keras_network
-    from lipschitz.tf_backend.runtime import keras
+def network_of(
+    model: object,
+    input_range: tuple[float, float] | None = None,
+    mean: Numbers = 0.0,
+    std: Numbers = 1.0,
+    outputs: str = LOGITS,
+    image: tuple[int, ...] | None = None,
+) -> Network:
+    """A user's model as a network; the arguments are those of `load_model`.
 
-    is_of_keras = isinstance(model, keras.Model)
-    return keras_network(model) if is_of_keras else catalogue.network_of_2018(model)
+    Sizes that the model leaves open are those of an `image`.
+    """
+    if outputs not in (LOGITS, PROBABILITIES):
+        raise ValueError(f"outputs {outputs!r}: {LOGITS} or {PROBABILITIES}")
+    if isinstance(model, Network):
+        if input_range is not None:
+            raise ValueError("a Network has a range of its own, its box: leave input_range out")
+        return model
+    box = Box(*input_range) if input_range is not None else Box()
+    means, stds = np.broadcast_arrays(np.atleast_1d(mean), np.atleast_1d(std))
+    normalization = tuple(map(float, means)), tuple(map(float, stds))
+    convention = Convention(box, *normalization, outputs == PROBABILITIES)
+    if isinstance(model, str | os.PathLike):
+        return places.network(os.fspath(model), convention, image)
+    return places.network_of(model, convention, image)
 
 
 def _shaped(x_0: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -40,7 +40,7 @@ import scipy
 
 from lipschitz.data import class_names, photographs
 from lipschitz.data.photographs import Photographs
-from lipschitz.network import LOGITS, MANY, kind_of_outputs
+from lipschitz.network import MANY, PROBABILITIES, SIGMOIDS, kind_of_outputs
 from lipschitz.support import archive
 from lipschitz.support.command import run
 from lipschitz.support.download import DownloadError, download
@@ -204,6 +204,11 @@ def load(network: Network, generator: random.Random) -> Photographs:
     )
 
 
+def is_named(model_name: str) -> bool:
+    """Whether a name is in the table, or has the form of one of keras.applications."""
+    return model_name in ENTRIES or model_name.startswith(PREFIX)
+
+
 def model_path(model_name: str, folder: Path = MODELS) -> Path | None:
     """The .pb of a network; None for `keras:NAME`, which has none.
 
@@ -272,7 +277,7 @@ def probabilities(
         image = photographs.decode(image_file, classifier.input_shape[0])
     outputs = classifier.logits(np.stack([image, *(np.full_like(image, grey) for grey in GREYS)]))
     given = has_own and outputs.min() >= 0 and outputs.max() <= 1
-    if given or kind_of_outputs(outputs) != LOGITS:
+    if given or kind_of_outputs(outputs) in (PROBABILITIES, SIGMOIDS):
         return outputs[0]
     return scipy.special.softmax(outputs[0])
 

@@ -53,6 +53,11 @@ def near(stem: str) -> str:
     return near_misses.near(MODELS / stem)
 
 
+def readable(stem: str) -> Path | None:
+    """What is there in place of the file of this stem and can be read with its own layers."""
+    return near_misses.readable(MODELS / stem)
+
+
 def save(model: keras.Model, path: Path) -> None:
     """Write the whole model, or nothing."""
     with replacing(path, keras_file.EXTENSION) as unfinished:

@@ -13,14 +13,27 @@ from lipschitz.support.text import printable
 from lipschitz.tf_backend.readers import hdf5, keras_file
 
 HDF5, ZIP = b"\x89HDF", b"PK"  # signatures
+SAVED_MODEL = "saved_model.pb"  # the file that makes a folder one
 MOST_FILES = 10_000  # of a folder that are looked at
 MOST_SHOWN = 3
 
 
 def near(wanted: Path) -> str:
     """What is there in place of the file `wanted`, without an ending; empty if there is nothing."""
-    found = sorted(path for path in _files(wanted.parent) if _is_near(path.name, wanted.name))
-    return ", ".join(_told(path, wanted) for path in found[:MOST_SHOWN])
+    return ", ".join(_told(path, wanted) for path in _near_files(wanted)[:MOST_SHOWN])
+
+
+def readable(wanted: Path) -> Path | None:
+    """What is there in place of the file `wanted` and can be read as it is, with its own layers."""
+    return next((path for path in _near_files(wanted) if _is_readable(path)), None)
+
+
+def is_hdf5(path: Path) -> bool:
+    """Whether a file begins as one of HDF5 does."""
+    try:
+        return _signature(path) == HDF5
+    except ValueError:
+        return False
 
 
 def misnamed(path: Path) -> str:
@@ -34,6 +47,18 @@ def misnamed(path: Path) -> str:
     if signature == ZIP and not is_keras:
         return f"it looks like a .keras file: {_move(path, _keras(path))}"
     return ""
+
+
+def _near_files(wanted: Path) -> list[Path]:
+    return sorted(path for path in _files(wanted.parent) if _is_near(path.name, wanted.name))
+
+
+def _is_readable(path: Path) -> bool:
+    if path.is_dir():
+        return (path / SAVED_MODEL).is_file()
+    return ".weights" not in path.suffixes and (
+        is_hdf5(path) or path.suffix == keras_file.EXTENSION
+    )
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -58,7 +83,7 @@ def _told(path: Path, wanted: Path) -> str:
     shown, keras = printable(str(path)), _keras(wanted)
     save = f'save the model with model.save("{keras}") where it was made'
     if path.is_dir():
-        kind = " (a SavedModel)" if (path / "saved_model.pb").is_file() else ""
+        kind = " (a SavedModel)" if (path / SAVED_MODEL).is_file() else ""
         return f"{shown} is a folder{kind}, which holds no layers that can be read: {save}"
     if ".weights" in path.suffixes:
         return f"{shown} holds weights alone: {save}"

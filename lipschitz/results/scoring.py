@@ -14,14 +14,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lipschitz.data.targets import UNTARGETED
+from lipschitz.data.targets import UNTARGETED, SelectedImage
 from lipschitz.file_name import EXTENSION, FileName, has_ending
 from lipschitz.maths.scores import DUAL_NORM, average, clever_score, second_order_score
 from lipschitz.maths.weibull import SHAPE_REG, Fit, fit
 from lipschitz.network import LOGITS, NOT_LOGITS
 from lipschitz.results import matfile
-from lipschitz.results.matfile import Record
-from lipschitz.settings import difference, experiment_of, in_print
+from lipschitz.results.estimate import Estimate
+from lipschitz.results.matfile import CURVATURE_KEYS, GRADIENT_KEYS, Record
+from lipschitz.settings import Settings, difference, experiment_of, in_print
 from lipschitz.support.errors import InputError
 from lipschitz.support.text import printable
 
@@ -148,6 +149,29 @@ def load(paths: list[Path], slope: bool = False) -> Loaded:
             print(printable(f"skipped {path}: {error}"), file=sys.stderr)
             unreadable += 1
     return Loaded(records, unreadable, without_slopes)
+
+
+def record(
+    estimate: Estimate, settings: Settings, image: SelectedImage, info: str, x_0: np.ndarray
+) -> Record:
+    """What scoring needs of an estimate that is in no file; `info` is the kind of its target."""
+    keys = GRADIENT_KEYS if settings.order == 1 else CURVATURE_KEYS
+    name = settings.file_name(image.image_id, image.true_label, estimate.target_label, info)
+    return Record(
+        path=Path(str(name)),
+        name=name,
+        model=settings.model_name,
+        g_x0=estimate.g_x0,
+        g_x0_grad_2_norm=getattr(estimate, "g_x0_grad_2_norm", None),
+        num_labels=len(estimate.pred),
+        non_finite=int(estimate.non_finite.sum()),
+        maxima={norm: np.abs(getattr(estimate, key)) for norm, key in keys.items()},
+        outputs=LOGITS,
+        doubts=(),
+        provenance={},
+        misnamed=False,
+        limits=settings.limits(x_0),
+    )
 
 
 def is_untargeted(record: Record) -> bool:

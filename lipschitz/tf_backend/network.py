@@ -289,8 +289,9 @@ def _input(model: keras.Model, given: tuple[int, ...] | None) -> tuple[tuple[int
     known = given if given is not None else shape
     if None in known:
         raise ValueError(
-            f"the model leaves sizes of its input open, {tuple(shape)}: give input_shape, "
-            "keras_network(model, input_shape=(32, 32, 3)) say"
+            f"the model leaves sizes of its input open, {tuple(shape)}, and the images do not all "
+            "have one: build it with a size, keras.Input((32, 32, 3)) say, or give input_shape to "
+            "keras_network"
         )
     if not fits(tuple(shape), tuple(known)):
         raise ValueError(f"the model takes inputs {tuple(shape)}, not {tuple(known)}")

@@ -60,6 +60,14 @@ def test_what_is_there_is_named_with_what_makes_it_usable(here, name, kind, comm
     assert 'or train it with "python3 train_2layer.py --dataset digits"' in said()
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [("digits_2layer.h5", "hdf5"), ("digits_2layer", "savedmodel")]
+)
+def test_what_can_be_read_as_it_is_is_named_with_the_option_that_does(here, name, kind):
+    write(here / name, kind)
+    assert f"; or read it with its own layers, -m models/{name}; or train it" in said()
+
+
 def test_a_link_to_nothing_is_named(here):
     (here / "digits_2layer.keras").symlink_to("nowhere")
     assert "models/digits_2layer.keras cannot be read (No such file" in said()

@@ -285,6 +285,32 @@ def test_abbreviations_in_use(monkeypatch, arguments, name, value):
     assert (str(given) if name == "save" else given) == value
 
 
+OPTIONS_BEFORE = [
+    *("--activation", "--batch_size", "--compute_slope", "--dataset", "--firstimg"),
+    *("--fix_dirty_bug", "--ids", "--model_name", "--Niters", "--Nsamps", "--nthreads"),
+    *("--numimg", "--order", "--overwrite", "--radius", "--sample_norm", "--save", "--saved"),
+    *("--seed", "--target_type", "--transform", "--weights"),
+]
+FLAGS = ("--compute_slope", "--fix_dirty_bug", "--overwrite")
+
+
+def test_every_abbreviation_of_the_older_options_still_means_the_same(monkeypatch):
+    values = {"--activation": "relu", "--order": "1", "--sample_norm": "l2"}
+    values |= {"--transform": "defend_png", "--weights": ""}
+    for option in OPTIONS_BEFORE:
+        for length in range(3, len(option)):
+            short = option[:length]
+            meant = [each for each in OPTIONS_BEFORE if each.startswith(short)]
+            if meant not in ([option], ["--save", "--saved"]) and short != "--o":
+                continue
+            given = ["--order" if short == "--o" else option]
+            given += [] if given[0] in FLAGS else [values.get(given[0], "3")]
+            monkeypatch.setattr(sys, "argv", [COMMAND, *given])
+            expected = collect_gradients.parse()
+            monkeypatch.setattr(sys, "argv", [COMMAND, short, *given[1:]])
+            assert collect_gradients.parse() == expected, short
+
+
 def test_defaults_are_those_of_2018(monkeypatch):
     monkeypatch.setattr(sys, "argv", [COMMAND])
     args = vars(collect_gradients.parse())
@@ -310,4 +336,6 @@ def test_defaults_are_those_of_2018(monkeypatch):
         "nthreads": 0,
         "seed": 1215,
         "overwrite": False,
+        # of networks and images of one's own
+        **dict.fromkeys([*collect_gradients.OF_NETWORK, *collect_gradients.OF_IMAGES]),
     }

@@ -228,7 +228,7 @@ def scored(tmp_path):
 def test_a_network_of_another_range_is_told_the_layer_to_add(tmp_path, network):
     done = sample(tmp_path, network, "-n", "10")
     assert done.returncode == 0, done.stderr
-    warning = re.search(r"warning: (the network is better on x \+ 0\.5: .*)", done.stderr)
+    warning = re.search(r"warning: (the network is better on values in \[0, 1\]: .*)", done.stderr)
     assert "put keras.layers.Rescaling(1.0, offset=0.5) in front of its layers" in warning[1]
     assert warning[1] in scored(tmp_path)
 

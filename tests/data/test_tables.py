@@ -137,6 +137,7 @@ def test_data_frames_are_tables():
         tables.of_frame(pd.DataFrame(np.eye(2), columns=["a", "a"]))
 
 
+@pytest.mark.extra
 def test_parquet_files_are_tables(tmp_path):
     pytest.importorskip("pyarrow")
     frame = pd.DataFrame({"a": [1.5, 3, 0], "b": [-2, 4, 1000], "label": [7, 8, 9]})
@@ -148,6 +149,7 @@ def test_parquet_files_are_tables(tmp_path):
         load(tmp_path / "t.parquet")
 
 
+@pytest.mark.extra
 def test_parquet_files_of_absurd_size_are_refused(tmp_path, monkeypatch):
     pytest.importorskip("pyarrow")
     pd.DataFrame({"a": np.zeros(1000)}).to_parquet(tmp_path / "t.parquet")

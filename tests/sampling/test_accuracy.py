@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import setup_digits
-from lipschitz.network import Box
+from lipschitz.network import Box, Convention
 from lipschitz.sampling import accuracy
+from lipschitz.sampling.accuracy import Alternative
 from tests.sampling.numpy_network import NumPyNetwork, nearest_mean
 
 DIGITS = setup_digits.load()
@@ -29,7 +30,17 @@ def moved(offset):
 
 
 def doubts(network, images=IMAGES, labels=LABELS):
-    return list(accuracy.doubts(network, images, labels, network.logits(images)))
+    return list(accuracy.doubts(labels, network.logits(images)))
+
+
+USUAL = Convention(Box())
+
+
+def better(network, images=IMAGES, convention=USUAL):
+    """The alternative that is better, for a network that has this convention."""
+    network.box = convention.box
+    found = accuracy.better_input(network, images, LABELS, network.logits(images), convention)
+    return found and found.alternative
 
 
 def test_accuracy_counts_the_largest_logits():
@@ -44,29 +55,71 @@ def test_a_good_network_raises_no_doubt():
     assert doubts(network) == []
 
 
-def test_a_better_range_is_named_with_the_layer_to_add():
-    (doubt,) = doubts(moved(0.5))
-    assert "the network is better on x + 0.5: " in doubt
-    assert "put keras.layers.Rescaling(1.0, offset=0.5) in front of its layers" in doubt
+def test_a_better_range_is_found():
+    assert better(moved(0.5)) == Alternative(0, 1)
+    assert better(moved(0.5), IMAGES + 0.5, Convention(Box(0, 1))) is None
 
 
-def test_another_box_is_not_tried():
+def test_what_is_better_is_told_with_both_accuracies():
     network = moved(0.5)
-    network.box = Box(0, 1)
-    assert not any("better on" in doubt for doubt in doubts(network))
+    right = accuracy.of_logits(trained().logits(IMAGES), LABELS).right
+    before = accuracy.of_logits(network.logits(IMAGES), LABELS).right
+    found = accuracy.better_input(
+        network, IMAGES, LABELS, network.logits(IMAGES), Convention(Box())
+    )
+    assert str(found) == (
+        f"the network is better on values in [0, 1]: {right} of {len(IMAGES)} test images are "
+        f"classified correctly, not {before}"
+    )
 
 
-def test_turned_channels_are_named():
-    colours = np.concatenate([IMAGES, np.zeros_like(IMAGES), -IMAGES], axis=-1)
+def test_another_box_is_tried_too():
+    """Images from 0 to 255 for a network of [-0.5, 0.5]."""
+    assert better(moved(0), 255 * (IMAGES + 0.5), Convention(Box(0, 255))) == Alternative(-0.5, 0.5)
+
+
+COLOURS = np.concatenate([IMAGES, np.zeros_like(IMAGES), -IMAGES], axis=-1)
+
+
+def of_channel(channel, convert=lambda x: x):
+    """A network of pictures that sees one channel alone."""
     network = trained()
 
-    class Turned(NumPyNetwork):
+    class Channel(NumPyNetwork):
         def logits(self, x):
-            return network.logits(x[..., 2:] if x.shape[-1] == 3 else x)
+            return network.logits(np.ascontiguousarray(convert(x)[..., channel, None], np.float32))
 
-    doubt = doubts(Turned(network.a, network.b, (28, 28, 3)), colours)[-1]
-    assert "better on the channels turned" in doubt
-    assert "keras.ops.flip(x, axis=-1)" in doubt
+    return Channel(network.a, network.b, (28, 28, 3))
+
+
+def test_turned_channels_are_found():
+    assert better(of_channel(2), COLOURS) == Alternative(-0.5, 0.5, turned=True)
+    assert "with the channels turned" in str(Alternative(-0.5, 0.5, turned=True))
+
+
+def test_a_normalization_that_is_lacking_is_found():
+    mean, std = np.array(accuracy.IMAGENET_MEAN), np.array(accuracy.IMAGENET_STD)
+
+    def blind_to_others(x):
+        """What ImageNet's normalization was made of; nothing if black is not as dark as there."""
+        return (x * std + mean - 0.5) * (x.min() < -2)
+
+    sees = Alternative(0, 1, normalization=accuracy.IMAGENET)
+    assert better(of_channel(0, blind_to_others), COLOURS) == sees
+    assert str(sees) == "values in [0, 1] normalized with ImageNet's mean and std"
+
+
+def test_a_normalization_that_is_there_twice_is_found():
+    """The network takes the mean off itself, and the convention does so again."""
+    convention = Convention(Box(0, 1), mean=(5.0,), std=(10.0,))
+    network = trained()
+
+    class Twice(NumPyNetwork):
+        def logits(self, x):  # of which the convention's part comes first
+            return network.logits(np.float32((x - 5) / 10 - 0.5))
+
+    found = better(Twice(network.a, network.b, (28, 28, 1)), IMAGES + 0.5, convention)
+    assert found == Alternative(0, 1, normalization=accuracy.WITHOUT)
 
 
 @pytest.mark.parametrize(("shift", "words"), [(1, "one above the label"), (-1, "one below")])
@@ -80,6 +133,12 @@ def test_a_network_that_guesses_is_named():
     guessing, constant = doubts(blind)
     assert guessing.endswith("test images are classified correctly, no more than guessing gives")
     assert constant == "the predictions are nearly constant: class 3"
+
+
+def test_constant_predictions_are_named_without_labels_too():
+    blind = NumPyNetwork(np.zeros((10, 784), np.float32), np.eye(10)[3], (28, 28, 1))
+    assert doubts(blind, labels=None) == ["the predictions are nearly constant: class 3"]
+    assert doubts(trained(), labels=None) == []
 
 
 def test_few_images_raise_no_doubt():

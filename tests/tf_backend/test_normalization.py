@@ -52,7 +52,7 @@ def test_another_normalization_is_another_network():
 
 
 def test_one_mean_for_each_channel_is_needed():
-    with pytest.raises(ValueError, match="there are 3 means, one for each channel, and .*5x6x1"):
+    with pytest.raises(ValueError, match=r"there are 3 means, one for each channel, and .*5x6x1"):
         keras_network(model((5, 6, 1)), mean=MEAN, std=STD)
 
 

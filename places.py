@@ -1,0 +1,208 @@
+"""Networks and images of the user's: files, folders and functions, and what reads each."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lipschitz.builtin import near_misses
+from lipschitz.data import own_images, pictures
+from lipschitz.data.dataset import EvaluationSet, one_hot
+from lipschitz.data.own_images import OwnImages
+from lipschitz.network import Convention, Network, completed
+from lipschitz.support import user_function
+from lipschitz.support.alike import files_alike
+from lipschitz.support.errors import InputError, concerning
+from lipschitz.support.text import printable
+
+if TYPE_CHECKING:
+    from lipschitz.tf_backend.runtime import keras
+
+KERAS, HDF5, ONNX, GRAPH = ".keras", (".h5", ".hdf5"), ".onnx", ".pb"
+NETWORKS = (KERAS, *HDF5, ONNX, GRAPH)
+ARRAYS = (own_images.ARRAYS, own_images.MAPPED)
+TABLES = (*own_images.TEXT_TABLES, own_images.PARQUET)
+IMAGES = (*ARRAYS, *TABLES, *pictures.ENDINGS)
+SIGNATURE = "serving_default"  # of a SavedModel
+
+
+def is_network(text: str) -> bool:
+    """Whether a text has the form of a place of a network, and not of a name."""
+    return _is_place(text, NETWORKS)
+
+
+def is_images(text: str) -> bool:
+    """Whether a text has the form of a place of images, and not of a name."""
+    return _is_place(text, IMAGES)
+
+
+def short_name(place: str) -> str:
+    """What folders of results call it: a file without its ending, a folder, MODULE.FUNCTION."""
+    if user_function.is_name(place):
+        return place.replace(":", ".")
+    path = Path(os.path.abspath(place))
+    return path.stem if path.suffix.lower() in NETWORKS + IMAGES else path.name
+
+
+def check_there(place: str) -> None:
+    """Raise InputError if a file or folder is not there; name what is nearly called so."""
+    if user_function.is_name(place) or os.path.exists(place):
+        return
+    alike = ", ".join(printable(str(path)) for path in files_alike(Path(place)))
+    raise InputError(f"{place} not found" + (f", but there is {alike}" if alike else ""))
+
+
+def hint(name: str, endings: tuple[str, ...]) -> str:
+    """What is in the current folder that a name may mean, to add to an error; empty if nothing."""
+    if os.path.exists(name):
+        return f"; {os.curdir}{os.sep}{name} is the file or folder of that name"
+    alike = [path for path in files_alike(Path(name)) if path.suffix.lower() in endings]
+    return f"; or is it {' or '.join(printable(str(path)) for path in alike)}?" if alike else ""
+
+
+# Networks --------------------------------------------------------------------
+
+
+def network(
+    place: str,
+    convention: Convention,
+    image: tuple[int, ...] | None = None,
+    tensors: tuple[str, str] | None = None,
+    signature: str = SIGNATURE,
+) -> Network:
+    """The network at a place, which has this convention.
+
+    Sizes that it leaves open are those of an `image`. `tensors` names the input and the logits of
+    a frozen graph, `signature` the function of a SavedModel. Raises InputError if it cannot be
+    used.
+    """
+    check_there(place)
+    try:
+        return _network(place, convention, image, tensors, signature)
+    except ValueError as error:
+        raise InputError(f"{place} cannot be used: {error}") from error
+
+
+def network_of(
+    model: object, convention: Convention, image: tuple[int, ...] | None = None
+) -> Network:
+    """What a user's code gives as a network: one of Keras, an object of 2018's, or a Network.
+
+    A Network has a convention of its own, so none that changes it may be given. An object of 2018's
+    has `image_size`, `num_channels` and `predict` of tensors; `num_labels` is taken from its logits
+    if it is missing. Raises ValueError if the model is none of them.
+    """
+    if isinstance(model, Network):
+        _require_own(convention, model)
+        return model
+    from lipschitz.tf_backend.network import keras_network
+    from lipschitz.tf_backend.runtime import keras
+
+    if isinstance(model, keras.Model):
+        return keras_network(model, input_shape=_open_sizes(model, image), **vars(convention))
+    return _network_of_2018(model, convention)
+
+
+def _is_place(text: str, endings: tuple[str, ...]) -> bool:
+    return (
+        os.sep in text
+        or text.lower().endswith(endings)
+        or text in (os.curdir, os.pardir)
+        or user_function.is_name(text)
+    )
+
+
+def _network(
+    place: str,
+    convention: Convention,
+    image: tuple[int, ...] | None,
+    tensors: tuple[str, str] | None,
+    signature: str,
+) -> Network:
+    if user_function.is_name(place):
+        return network_of(user_function.result(place), convention, image)
+    path = Path(place)
+    if path.is_dir():
+        from lipschitz.tf_backend.readers import saved_model
+
+        return saved_model.load(path, convention, image, signature)
+    if path.suffix.lower() == GRAPH:
+        from lipschitz.tf_backend.readers import frozen_graph
+
+        return frozen_graph.load_own(path, convention, image, tensors)
+    if path.suffix.lower() == ONNX:
+        from lipschitz.tf_backend.readers import onnx_file
+
+        return network_of(onnx_file.load(path), convention, image)
+    return network_of(_keras_model(path), convention, image)
+
+
+def _keras_model(path: Path) -> keras.Model:
+    from lipschitz.tf_backend.readers import keras_file, keras_hdf5
+
+    if near_misses.is_hdf5(path):
+        return keras_hdf5.load(path)
+    if told := near_misses.misnamed(path):
+        raise ValueError(told)
+    return keras_file.load(path)
+
+
+def _open_sizes(model: keras.Model, image: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """The shape of a model's input if the images decide it."""
+    inputs = getattr(model, "inputs", None)
+    if image is None or (inputs and (len(inputs) > 1 or None not in inputs[0].shape[1:])):
+        return None
+    return completed(tuple(inputs[0].shape[1:]), image) if inputs else image
+
+
+def _require_own(convention: Convention, model: object) -> None:
+    """Raise ValueError if a convention changes what a model does, for which it is not asked."""
+    if convention.structure():
+        raise ValueError(
+            f"{type(model).__name__} computes its own logits: its mean, std and probabilities are "
+            "its own affair"
+        )
+
+
+def _network_of_2018(model: object, convention: Convention) -> Network:
+    from lipschitz.tf_backend.network import TensorFlowNetwork, count_logits
+
+    needed = ("image_size", "num_channels", "predict")
+    if missing := [name for name in needed if not hasattr(model, name)]:
+        raise ValueError(
+            f"{type(model).__name__} is not a network: it lacks {', '.join(missing)}, and it does "
+            "not answer lipschitz.network.Network; a Keras model is one"
+        )
+    _require_own(convention, model)
+    shape = (model.image_size, model.image_size, model.num_channels)
+    num_labels = getattr(model, "num_labels", None) or count_logits(model.predict, shape)
+    return TensorFlowNetwork(model.predict, shape, num_labels, convention.box)
+
+
+# Images ----------------------------------------------------------------------
+
+
+def images(place: str, names: tuple[str, str] | None = None, label: str | None = None) -> OwnImages:
+    """The images at a place.
+
+    `names` are those of the arrays of images and labels in an .npz, `label` is that of a table's
+    column. Raises InputError if they cannot be used.
+    """
+    check_there(place)
+    if not user_function.is_name(place):
+        return own_images.load(Path(place), names, label)
+    found = user_function.result(place)
+    with concerning(f"{place}: "):
+        return own_images.of_values(*found if isinstance(found, tuple) else (found,))
+
+
+def evaluation_set(own: OwnImages, network: Network) -> EvaluationSet:
+    """A user's images in a network's shape and range, with labels for its classes if they have any.
+
+    Raises InputError if they do not fit.
+    """
+    labels = own.labels_for(network.num_labels)
+    images = own.fitted(network.input_shape, network.box.lower, network.box.upper)
+    classes = None if labels is None else one_hot(labels, network.num_labels)
+    return EvaluationSet(images, classes, own.names, images.described)
