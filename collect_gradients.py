@@ -65,6 +65,7 @@ from lipschitz.support.errors import InputError, RunError, concerning
 from lipschitz.support.machine import cores
 from lipschitz.support.options import Parser, number
 from lipschitz.support.text import line, printable, say
+from lipschitz.tf_backend.readers.graph_ends import TensorsError
 
 TOP = 10  # classes listed for an image
 LARGEST_RADIUS = 1e9  # no image has values so far apart
@@ -332,7 +333,7 @@ def load_network(
         raise InputError(f"--weights is for ImageNet networks named {catalogue.KERAS}NAME")
     image = images.shape if images is not None else catalogue.image_shape(args.dataset)
     signature = args.signature or places.SIGNATURE
-    with concerning(after="; name them with --tensors INPUT,LOGITS", kind=InputError):
+    with concerning(after="; give --tensors INPUT,LOGITS", kind=TensorsError):
         network = places.network(args.model_name, convention, image, args.tensors, signature)
     if images is not None and images.is_table and len(network.input_shape) == 1:
         if args.radius is None:

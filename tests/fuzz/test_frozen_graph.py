@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lipschitz.network import Convention
+from lipschitz.tf_backend import operations
 from lipschitz.tf_backend.readers import frozen_graph
 from lipschitz.tf_backend.readers.preprocessing import doubled
 from lipschitz.tf_backend.runtime import tf
@@ -32,7 +34,7 @@ def rewired(draw):
     for node in draw(st.lists(st.sampled_from(list(graph.node)), min_size=1, max_size=2)):
         change = draw(st.sampled_from(["op", "input", "attribute", "sizes", "type"]))
         if change == "op":
-            node.op = draw(st.sampled_from(sorted(frozen_graph.operations.ALL)))
+            node.op = draw(st.sampled_from(sorted(operations.ALL)))
         elif change == "input":
             node.input[:] = draw(st.lists(st.sampled_from([each.name for each in graph.node])))
         elif change == "attribute" and node.attr:
@@ -61,4 +63,17 @@ def test_spoiled_graphs(path, content):
         return
     logits = network.predict(tf.zeros((3, SIZE, SIZE, 3)))
     assert logits.shape == (3, CLASSES)
+    assert np.isfinite(logits).all()
+
+
+@settings(cases, max_examples=200)  # each builds several functions
+@given(content=st.one_of(spoiled([SEED]), rewired()), named=st.booleans())
+def test_spoiled_graphs_of_the_users_own(path, content, named):
+    path.write_bytes(content)
+    tensors = ("input:0", "logits:0") if named else None
+    network = loaded(frozen_graph.load_own, path, Convention(), (SIZE, SIZE, 3), tensors)
+    if network is None:
+        return
+    logits = network.logits(np.full((3, *network.input_shape), 0.5, np.float32))
+    assert logits.shape == (3, network.num_labels)
     assert np.isfinite(logits).all()

@@ -1,37 +1,26 @@
-"""Frozen graphs: networks of TensorFlow 1 in a .pb file that holds their weights as constants."""
+"""Frozen graphs: networks in a .pb file of TensorFlow that holds their weights as constants."""
 
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from lipschitz.network import network_fingerprint
+from lipschitz.network import Convention, network_fingerprint
 from lipschitz.support import regular_file
 from lipschitz.support.errors import InputError, first_line
-from lipschitz.support.text import printable
-from lipschitz.tf_backend import operations
-from lipschitz.tf_backend.readers.graph_tensors import (
-    check_batch,
-    check_images,
-    check_tensor,
-    tensor_name,
-)
+from lipschitz.tf_backend.readers import graph_ends, graph_network
+from lipschitz.tf_backend.readers.function_calls import inlined
+from lipschitz.tf_backend.readers.graph_images import check_size, images_spec
+from lipschitz.tf_backend.readers.graph_tensors import check_tensor, tensor_name
 from lipschitz.tf_backend.readers.preprocessing import Preprocess
-from lipschitz.tf_backend.reasons import reason
 
 if TYPE_CHECKING:
     from lipschitz.tf_backend.network import TensorFlowNetwork
     from lipschitz.tf_backend.runtime import tf
 
-LARGE_CONSTANT = 2**12  # bytes: weights have more, shapes and axes far less
 LARGEST_FILE = 2**31 - 1  # bytes: what a protocol buffer can hold
-LARGEST_REPEATED = 2**26  # bytes that constants may declare beyond those in the file
-LARGEST_RESULT = 2**28  # numbers that an operation may make of one image
 TRIED = 2  # images: a graph that takes only one at a time cannot be used
 
 
@@ -50,36 +39,61 @@ def load(
     reshapes its logits to, which is fed (batch, num_labels); it may be empty. `preprocess` comes
     before the graph. Raises InputError if the file is not such a graph.
     """
+    from lipschitz.tf_backend.network import TensorFlowNetwork
+    from lipschitz.tf_backend.runtime import tf
+
     images, logits, shape = map(tensor_name, (images, logits, shape))
     content = _content(path)
     graph_def = _parsed(path, content)
     for tensor in filter(None, (images, logits, shape)):
         check_tensor(path, graph_def, tensor)
-    _check_operations(path, graph_def)
-    try:
-        dtype = check_images(path, graph_def, images, image_size)
-        _check_constants(graph_def)
-        function = _function(
-            graph_def, image_size, num_labels, images, logits, shape, preprocess, dtype
-        )
-        _check_results(function.graph)
-        check_batch(path, function, image_size)
-        _try(function, image_size, num_labels)
-    except InputError:
-        raise
-    except Exception as error:  # TensorFlow has no common class for what can be wrong in a graph
-        raise InputError(f"{path} cannot be used: {reason(error)}") from error
-    from lipschitz.tf_backend.network import TensorFlowNetwork
+    input_shape = (image_size, image_size, 3)
+    with graph_network.usable(path):
+        weights = graph_network.take_weights(graph_def)
+        spec = images_spec(path, graph_def, images)
+        check_size(path, images, spec.shape, input_shape)
 
-    weights = hashlib.sha256(content).hexdigest()
+        def given(x: tf.Tensor) -> graph_network.Tensors:
+            sizes = {shape: tf.stack([tf.shape(x)[0], num_labels])} if shape else {}
+            return {images: tf.cast(preprocess(x), spec.dtype)} | sizes
+
+        part = graph_network.between(path, graph_def, images, logits, {shape, *weights})
+        inside = graph_network.function_of(part, given, logits, weights)
+        function = graph_network.checked(path, inside, input_shape)
+        _try(function, input_shape, num_labels)
     around = [image_size, num_labels, images, logits, shape, preprocess.__name__]
     return TensorFlowNetwork(
         function,
-        (image_size, image_size, 3),
+        input_shape,
         num_labels,
-        fingerprint=network_fingerprint(weights, around),
+        fingerprint=network_fingerprint(hashlib.sha256(content).hexdigest(), around),
         graph=lambda: function.graph,
     )
+
+
+def load_own(
+    path: Path,
+    convention: Convention,
+    input_shape: tuple[int, ...] | None = None,
+    tensors: tuple[str, str] | None = None,
+) -> TensorFlowNetwork:
+    """Any frozen graph as a network that takes and gives what the convention says.
+
+    `tensors` are those of its images and its logits, NAME:0 or NAME; without them the graph's only
+    placeholder of floats is taken, and its only end. `input_shape`, of one image, is used for sizes
+    that the graph leaves open. Raises InputError if the file is not such a graph, or if something
+    that it does not show is not given.
+    """
+    graph_def = read(path)
+    for tensor in tensors or ():
+        check_tensor(path, graph_def, tensor_name(tensor))
+    with graph_network.usable(path):
+        if graph_def.library.function:
+            graph_def, ends = inlined(path, graph_def, tensors or graph_ends.last(graph_def))
+            tensors = tensors and ends
+        weights = graph_network.take_weights(graph_def)
+        images, logits = tensors or graph_ends.find(path, graph_def, set(weights))
+    return graph_network.network(path, graph_def, images, logits, weights, convention, input_shape)
 
 
 def read(path: Path) -> tf.compat.v1.GraphDef:
@@ -110,103 +124,17 @@ def _parsed(path: Path, content: bytes) -> tf.compat.v1.GraphDef:
     return graph_def
 
 
-def _function(
-    graph_def: tf.compat.v1.GraphDef,
-    image_size: int,
-    num_labels: int,
-    images: str,
-    logits: str,
-    shape: str,
-    preprocess: Preprocess,
-    dtype: tf.DType,
-) -> tf.types.experimental.ConcreteFunction:
-    """Compile images (B, H, W, 3) in the box -> logits (B, num_labels), and nothing else.
-
-    The graph takes its images in `dtype`.
-    """
-    from lipschitz.tf_backend.runtime import tf
-
-    weights = _take_weights(graph_def)
-
-    def imported(x: tf.Tensor) -> tf.Tensor:
-        fed = {name: tf.stop_gradient(weight) for name, weight in weights.items()}
-        fed[images] = tf.cast(preprocess(x), dtype)
-        if shape:
-            fed[shape] = tf.stack([tf.shape(x)[0], num_labels])
-        return tf.graph_util.import_graph_def(graph_def, fed, [logits], name="")[0]
-
-    box = tf.TensorSpec((None, image_size, image_size, 3))
-    whole = tf.compat.v1.wrap_function(imported, [box])
-    return whole.prune(whole.inputs, whole.outputs[0])
-
-
-def _take_weights(graph_def: tf.compat.v1.GraphDef) -> dict[str, tf.Tensor]:
-    """Take the large constants out of the graph, so that they are in memory once.
-
-    Otherwise every function made from the graph, derivatives too, would hold a copy of them.
-    """
-    from lipschitz.tf_backend.runtime import tf
-
-    weights = {}
-    for node in graph_def.node:
-        if node.op != "Const" or node.ByteSize() < LARGE_CONSTANT:
-            continue
-        value = node.attr["value"].tensor
-        if tf.as_dtype(value.dtype).is_floating:
-            weights[f"{node.name}:0"] = tf.constant(tf.make_ndarray(value))
-            value.CopyFrom(tf.make_tensor_proto(0, value.dtype))
-    return weights
-
-
-def _check_operations(path: Path, graph_def: tf.compat.v1.GraphDef) -> None:
-    """Refuse what no network needs: a graph can read and write files, and run programs."""
-    if graph_def.library.function:
-        raise InputError(f"{path} is not a frozen graph: it defines functions")
-    for node in graph_def.node:
-        if node.op in ("Variable", "VariableV2", "VarHandleOp"):
-            raise InputError(f"{path} is not frozen: {printable(node.name)} is a variable")
-        if node.op not in operations.ALL:
-            raise InputError(
-                f"{path} is not run: its {printable(node.name)} is a {printable(node.op)}, which "
-                "is not among the operations that networks are known to need (in "
-                f"{Path(operations.__file__).name})"
-            )
-
-
-def _check_constants(graph_def: tf.compat.v1.GraphDef) -> None:
-    """Raise ValueError if constants have absurd sizes: one value can stand for many."""
-    from lipschitz.tf_backend.runtime import tf
-
-    room = graph_def.ByteSize() + LARGEST_REPEATED
-    for node in graph_def.node:
-        for attribute in node.attr.values():
-            for value in (attribute.tensor, *attribute.list.tensor):
-                sizes = [dimension.size for dimension in value.tensor_shape.dim]
-                if any(size < 0 for size in sizes):
-                    raise ValueError(f"{node.name} has a negative size")
-                room -= math.prod(sizes) * tf.as_dtype(value.dtype or tf.float32).size
-    if room < 0:
-        raise ValueError("its constants have more bytes than the file")
-
-
-def _check_results(graph: tf.Graph) -> None:
-    """Raise ValueError if the result of an operation has an absurd size, if its size is known."""
-    for operation in graph.get_operations():
-        for result in operation.outputs:
-            if result.shape.rank and math.prod(filter(None, result.shape)) > LARGEST_RESULT:
-                raise ValueError(f"{operation.name} makes {result.shape} numbers")
-
-
 def _try(
-    function: tf.types.experimental.ConcreteFunction, image_size: int, num_labels: int
+    function: tf.types.experimental.ConcreteFunction,
+    input_shape: tuple[int, ...],
+    num_labels: int,
 ) -> None:
     """Run grey images through it: faults in constants and reshapes show only then."""
     from lipschitz.tf_backend.runtime import tf
 
-    found = function(tf.zeros((TRIED, image_size, image_size, 3)))
+    found = function(tf.zeros((TRIED, *input_shape)))
     if found.shape != (TRIED, num_labels):
         raise ValueError(f"{TRIED} images give {found.shape}, not {num_labels} logits each")
     if not found.dtype.is_floating:
         raise ValueError(f"its logits are of {found.dtype.name}, which has no gradients")
-    if not np.isfinite(tf.cast(found, tf.float32)).all():
-        raise ValueError("a grey image gives logits that are not finite")
+    graph_network.check_finite(found)

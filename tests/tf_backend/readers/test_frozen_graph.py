@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from lipschitz.network import Box, Convention, margin_weights
 from lipschitz.support.errors import InputError
-from lipschitz.tf_backend.readers import frozen_graph
+from lipschitz.tf_backend.network import keras_network
+from lipschitz.tf_backend.readers import frozen_graph, graph_network
 from lipschitz.tf_backend.readers.preprocessing import centred, centred_bgr, centred_scaled, doubled
-from lipschitz.tf_backend.runtime import tf
+from lipschitz.tf_backend.runtime import keras, tf
 from tests.helpers import peak_memory
 
 SIZE, CLASSES = 8, 5
@@ -40,7 +43,7 @@ def write_graph(path, images, logits, prob, shape="", size=SIZE, weights=WEIGHTS
 def weights(request, monkeypatch):
     """Both ways in which weights are held, on a graph that is small."""
     if request.param == "captured":
-        monkeypatch.setattr(frozen_graph, "LARGE_CONSTANT", 1)
+        monkeypatch.setattr(graph_network, "LARGE_CONSTANT", 1)
 
 
 @pytest.fixture
@@ -155,7 +158,7 @@ def test_a_pixel_of_each_family_by_hand():
         ),
         ({"logits": "net/logits:x"}, "no tensor net/logits:x;.*alike net/logits:0"),
         ({"logits": "net/logits:0:0"}, "no tensor net/logits:0:0;"),
-        ({"images": "input:2"}, "no tensor input:2: the images are input:0"),
+        ({"images": "input:2"}, "cannot be used: .* output 2 of node 'input', .* 1 output"),
         ({"classes": 1001}, "cannot be used: .* 10 values, .* 2002"),
         ({"logits": "Mean:0", "shape": ""}, "not 5 logits each"),
     ],
@@ -339,3 +342,293 @@ def test_whole_numbers_have_no_gradients(tmp_path):
     write(tmp_path / "net.pb", (None, SIZE, SIZE, 3), lambda x: tf.cast(means(x), tf.int32))
     with pytest.raises(InputError, match="its logits are of int32, which has no gradients"):
         load(tmp_path / "net.pb", "logits", shape="")
+
+
+# Graphs of the user's own
+
+
+OWN = Convention()
+
+
+def own(path, *arguments):
+    return frozen_graph.load_own(path, OWN, *arguments)
+
+
+def small_cnn():
+    """A classifier of (12, 9, 2) with all that inference changes: batch norms, dropout."""
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((12, 9, 2)),
+            keras.layers.Conv2D(8, 3, activation="relu"),
+            keras.layers.BatchNormalization(),
+            keras.layers.MaxPooling2D(),
+            keras.layers.Flatten(),
+            keras.layers.Dropout(0.5),
+            keras.layers.Dense(30, activation="relu"),
+            keras.layers.Dense(5, activation="softmax"),
+        ]
+    )
+    spread = np.random.default_rng(5)
+    for weight in model.layers[1].weights:  # means, variances, ...
+        weight.assign(spread.uniform(0.5, 2, weight.shape))
+    return model
+
+
+def freeze(path, model):
+    """As users of TensorFlow 2 do it."""
+    images = tf.TensorSpec((None, *model.input_shape[1:]))
+    traced = tf.function(lambda x: model(x, training=False)).get_concrete_function(images)
+    graph = convert_variables_to_constants_v2(traced).graph.as_graph_def()
+    path.write_bytes(graph.SerializeToString())
+    return path
+
+
+def agree(network, model):
+    """Logits and gradients are those of the model."""
+    expected = keras_network(model, Box(0.0, 1.0))
+    x, weights = random_images(network), margin_weights(network.num_labels, 0, [1, 2])
+    np.testing.assert_allclose(network.logits(x), expected.logits(x), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        network.gradient_maxima(x, weights).largest,
+        expected.gradient_maxima(x, weights).largest,
+        rtol=1e-5,
+    )
+
+
+def random_images(network, number=3):
+    shape = (number, *network.input_shape)
+    return np.random.default_rng(2).uniform(0, 1, shape).astype(np.float32)
+
+
+def test_a_frozen_keras_model_is_the_model_before_its_softmax(tmp_path, capsys):
+    model = small_cnn()
+    network = own(freeze(tmp_path / "net.pb", model))
+    assert "softmax at the network's end is taken off" in capsys.readouterr().err
+    assert (network.input_shape, network.num_labels, network.box) == ((12, 9, 2), 5, Box(0, 1))
+    assert network.is_piecewise_linear()
+    agree(network, model)
+
+
+def test_a_layer_that_is_a_function_in_the_graph_is_seen_through(tmp_path):
+    x = keras.Input((6, 7, 4))
+    h = keras.layers.Conv2D(4, 3, groups=2, activation="relu")(x)
+    model = keras.Model(x, keras.layers.Dense(3)(keras.layers.Flatten()(h)))
+    path = freeze(tmp_path / "net.pb", model)
+    assert frozen_graph.read(path).library.function
+    network = own(path)
+    assert network.is_piecewise_linear()
+    agree(network, model)
+
+
+def test_second_derivatives_of_means_and_resizing_are_whole(tmp_path):
+    x = keras.Input((2, 3, 3))
+    h = keras.layers.UpSampling2D(interpolation="bilinear")(x)
+    h = keras.layers.LayerNormalization()(keras.layers.Conv2D(4, 2, activation="tanh")(h))
+    model = keras.Model(x, keras.layers.Dense(3)(keras.layers.Flatten()(h)))
+    network, v = own(freeze(tmp_path / "net.pb", model)), np.ones((3, 18), np.float32)
+    (weights,) = margin_weights(3, 0, [1])
+    products, expected = (
+        each.hessian_products(random_images(network), weights)(np.arange(3), v)
+        for each in (network, keras_network(model))
+    )
+    np.testing.assert_allclose(products, expected, rtol=1e-4, atol=1e-5)
+    assert not network.is_piecewise_linear()
+
+
+def test_own_weights_are_not_copied_into_the_functions(tmp_path):
+    weights = np.random.default_rng(2).normal(size=(3, 5000)).astype(np.float32)
+    write_graph(tmp_path / "wide.pb", "input:0", "logits:0", "logits:0", weights=weights)
+    network = own(tmp_path / "wide.pb")
+    traced = tf.function(network.predict).get_concrete_function(tf.TensorSpec((None, 8, 8, 3)))
+    assert traced.graph.as_graph_def().ByteSize() < weights.nbytes / 4
+    assert network.num_labels == 5000
+
+
+@pytest.mark.parametrize(
+    ("shape", "flat"), [((7,), 7), ((4, 6, 2), 48), ((2, 6, 4), 48), ((3, 4, 2, 2), 48)]
+)
+def test_images_of_any_shape(tmp_path, shape, flat):
+    weights = np.random.default_rng(4).normal(size=(flat, 3)).astype(np.float32)
+    for batch in (None, 1, 5):  # of the placeholder alone
+        write(tmp_path / "net.pb", (batch, *shape), lambda x: tf.reshape(x, (-1, flat)) @ weights)
+        network = own(tmp_path / "net.pb")
+        assert network.input_shape == shape
+        x = random_images(network, 4)
+        np.testing.assert_allclose(network.logits(x), x.reshape(4, -1) @ weights, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "given", "expected"),
+    [
+        ((None, None, None, 3), (6, 5, 3), (6, 5, 3)),
+        ((None, 3, None, None), (6, 5, 3), (3, 6, 5)),
+        (None, (6, 5, 3), (6, 5, 3)),
+        ((), (6, 5, 3), (6, 5, 3)),  # as old graphs say that they do not know it
+        ((None, 6, 5, 3), (28, 28, 1), (6, 5, 3)),  # known: for others to compare
+    ],
+)
+def test_sizes_that_the_graph_leaves_open_are_those_of_the_images(tmp_path, shape, given, expected):
+    def network(x):
+        axes = (2, 3) if shape == (None, 3, None, None) else (1, 2)
+        return tf.reduce_mean(x, axes) @ WEIGHTS
+
+    write(tmp_path / "net.pb", None if shape == () else shape, network)
+    if shape == ():
+        graph = frozen_graph.read(tmp_path / "net.pb")
+        graph.node[0].attr["shape"].shape.unknown_rank = False
+        graph.versions.producer = 21
+        (tmp_path / "net.pb").write_bytes(graph.SerializeToString())
+    assert own(tmp_path / "net.pb", given).input_shape == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (None, r"leaves sizes of its images open, \(None, None, 3\) at input:0: give them"),
+        ((28, 28, 1), r"of the shape \(None, None, 3\) at input:0; given are \(28, 28, 1\)"),
+    ],
+)
+def test_open_sizes_have_to_be_given_and_to_fit(tmp_path, given, said):
+    write(tmp_path / "net.pb", (None, None, None, 3), means)
+    with pytest.raises(InputError, match=said):
+        own(tmp_path / "net.pb", given)
+
+
+def test_an_own_graph_of_a_fixed_batch_is_told_how_to_open_it(tmp_path):
+    weights = np.ones((192, 5), np.float32)
+    write(tmp_path / "net.pb", (1, 8, 8, 3), lambda x: tf.reshape(x, (1, 192)) @ weights)
+    with pytest.raises(InputError, match=r"fixed batch of 1: .* \(None, 8, 8, 3\)"):
+        own(tmp_path / "net.pb")
+
+
+def write_with_a_file(path, effect):
+    """A graph that would read a file for whole numbers of pixels, which are then cast."""
+    graph = tf.Graph()
+    with graph.as_default():
+        pixels = tf.image.decode_png(tf.io.read_file(str(path / "secret")), 3)
+        x = tf.cast(tf.reshape(pixels, (-1, 8, 8, 3)), tf.float32, "cast")
+        with tf.control_dependencies([tf.io.write_file(str(path / "w"), "x")] if effect else []):
+            tf.nn.softmax(tf.identity(means(x), "logits"))
+    (path / "net.pb").write_bytes(graph.as_graph_def().SerializeToString())
+
+
+def test_named_tensors_leave_out_what_is_not_run(tmp_path):
+    write_with_a_file(tmp_path, effect=False)
+    with pytest.raises(InputError, match=r"is a ReadFile.*; name the tensors of its images"):
+        own(tmp_path / "net.pb")
+    network = own(tmp_path / "net.pb", (8, 8, 3), ("cast", "logits"))
+    x = random_images(network)
+    np.testing.assert_allclose(network.logits(x), x.mean(axis=(1, 2)) @ WEIGHTS, atol=1e-6)
+
+
+def test_what_the_logits_wait_for_is_refused_unrun(tmp_path):
+    write_with_a_file(tmp_path, effect=True)
+    with pytest.raises(InputError, match=r"is not run: its WriteFile is a WriteFile"):
+        own(tmp_path / "net.pb", (8, 8, 3), ("cast", "logits"))
+    assert not (tmp_path / "w").exists()
+
+
+def test_a_cast_has_the_shape_of_the_pixels_before_it(tmp_path):
+    graph = tf.Graph()
+    with graph.as_default():
+        pixels = tf.compat.v1.placeholder(tf.uint8, (None, 4, 6, 3), "pixels")
+        tf.identity(means(tf.cast(pixels, tf.float32, "cast")), "logits")
+    (tmp_path / "net.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    with pytest.raises(InputError, match=r"take its images at pixels:0 \(uint8\)"):
+        own(tmp_path / "net.pb")
+    with pytest.raises(InputError, match="images of uint8 at pixels:0, which have no gradients"):
+        own(tmp_path / "net.pb", None, ("pixels", "logits"))
+    assert own(tmp_path / "net.pb", None, ("cast", "logits")).input_shape == (4, 6, 3)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "said"),
+    [
+        (("images", "logits"), "has no tensor images:0; .*placeholders input:0"),
+        (("input", "logit"), "has no tensor logit:0; .*alike logits:0"),
+        (("logits", "Mean"), "gives Mean:0 whatever its images at logits:0 are"),
+        (("input", "input"), "gives input:0 whatever its images at input:0 are"),
+    ],
+)
+def test_wrong_tensors_are_told_in_one_line(tmp_path, tensors, said):
+    write(tmp_path / "net.pb", (None, 8, 8, 3), means)
+    with pytest.raises(InputError, match=said):
+        own(tmp_path / "net.pb", None, tensors)
+
+
+def test_mean_and_std_come_before_the_graph(tmp_path):
+    write(tmp_path / "net.pb", (None, SIZE, SIZE, 3), means)
+    mean, std = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
+    network = frozen_graph.load_own(tmp_path / "net.pb", Convention(Box(0, 1), mean, std))
+    x = random_images(network)
+    expected = (x.mean(axis=(1, 2)) - mean) / std @ WEIGHTS
+    np.testing.assert_allclose(network.logits(x), expected, atol=1e-5)
+    assert network.is_piecewise_linear()
+
+
+def test_probabilities_stay_and_are_scored_by_their_logarithms(tmp_path):
+    write(tmp_path / "net.pb", (None, SIZE, SIZE, 3), lambda x: tf.nn.softmax(means(x)))
+    given = frozen_graph.load_own(tmp_path / "net.pb", Convention(probabilities=True))
+    taken_off = own(tmp_path / "net.pb")
+    weights = margin_weights(CLASSES, 0, [1])
+    margins = [network.logits(random_images(network)) @ weights.T for network in (given, taken_off)]
+    np.testing.assert_allclose(*margins, atol=1e-5)
+    assert given.fingerprint != taken_off.fingerprint
+
+
+def test_one_number_is_the_logit_of_class_1_of_two(tmp_path, capsys):
+    write(tmp_path / "net.pb", (None, SIZE, SIZE, 3), lambda x: tf.sigmoid(means(x)[:, :1]))
+    network = own(tmp_path / "net.pb")
+    assert "sigmoid at the network's end is taken off" in capsys.readouterr().err
+    x = random_images(network)
+    expected = np.column_stack([np.zeros(3), x.mean(axis=(1, 2)) @ WEIGHTS[:, 0]])
+    np.testing.assert_allclose(network.logits(x), expected, atol=1e-6)
+
+
+def test_outputs_that_are_no_logits_are_refused_with_the_file(tmp_path):
+    write(tmp_path / "net.pb", (None, 8, 8, 3), lambda x: x)
+    with pytest.raises(InputError, match=r"net\.pb cannot be used: for 2 inputs the network gives"):
+        own(tmp_path / "net.pb", None, ("input", "logits"))
+    write_graph(tmp_path / "nan.pb", "input:0", "logits:0", "logits:0", weights=WEIGHTS * np.nan)
+    with pytest.raises(InputError, match=r"nan\.pb cannot be used: .* logits that are not finite"):
+        own(tmp_path / "nan.pb")
+
+
+def test_a_switch_without_a_default_is_told(tmp_path):
+    def network(x):
+        return tf.where(tf.compat.v1.placeholder(tf.bool, (), "training"), means(x), 2 * means(x))
+
+    write(tmp_path / "net.pb", (None, 8, 8, 3), network)
+    with pytest.raises(InputError, match=r"net\.pb: the network cannot be computed: .*training"):
+        own(tmp_path / "net.pb")
+
+
+def renamed(graph):
+    """The same graph, its nodes with other names, in another order, on a machine elsewhere."""
+    names = {node.name: f"n{place}" for place, node in enumerate(graph.node)}
+    changed = tf.compat.v1.GraphDef(node=reversed(graph.node), versions=graph.versions)
+    for node in changed.node:
+        node.name, node.device = names[node.name], "/job:worker/task:3"
+        node.input[:] = [names[each] for each in node.input]
+        node.attr["_class"].list.s.append(b"loc:@elsewhere")
+    return changed
+
+
+def test_the_fingerprint_is_that_of_what_is_computed(tmp_path):
+    def fingerprint(convention=OWN, **settings):
+        write_graph(path, "input:0", "logits:0", **({"prob": "logits:0"} | settings))
+        return frozen_graph.load_own(path, convention).fingerprint
+
+    path = tmp_path / "net.pb"
+    first = fingerprint()
+    assert first == fingerprint() == fingerprint(Convention(Box(-1, 1)))
+    path.write_bytes(renamed(frozen_graph.read(path)).SerializeToString())
+    assert own(path).fingerprint == first
+    others = [
+        fingerprint(scale=2),
+        fingerprint(weights=2 * WEIGHTS),
+        fingerprint(prob="prob:0"),
+        fingerprint(Convention(mean=(0.5,), std=(1.0,))),
+    ]
+    assert len({first, *others}) == 5
