@@ -132,10 +132,19 @@ def _network(
 
         return frozen_graph.load_own(path, convention, image, tensors)
     if path.suffix.lower() == ONNX:
-        from lipschitz.tf_backend.readers import onnx_file
-
-        return network_of(onnx_file.load(path), convention, image)
+        return _onnx_network(path, convention, image)
     return network_of(_keras_model(path), convention, image)
+
+
+def _onnx_network(path: Path, convention: Convention, image: tuple[int, ...] | None) -> Network:
+    from lipschitz.tf_backend import network
+    from lipschitz.tf_backend.readers import onnx_file
+
+    found = onnx_file.load(path)
+    shape = completed(found.input_shape, image) if image else found.input_shape
+    if None in shape:
+        raise ValueError(f"it leaves sizes of its input open, {shape}, as the images do")
+    return network.network_of(found.predict, shape, found.weights, found.structure, convention)
 
 
 def _keras_model(path: Path) -> keras.Model:

@@ -188,6 +188,8 @@ def completed(shape: tuple[int | None, ...], image: tuple[int, ...]) -> tuple[in
     The image may have an axis of one channel more or fewer, or its channels first. Raises
     ValueError if it has another number of axes.
     """
+    if None not in shape:
+        return shape
     candidates = [image, (*image, 1), (*image[-1:], *image[:-1])]
     if image[-1] == 1:
         candidates.append(image[:-1])
