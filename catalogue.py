@@ -131,6 +131,8 @@ def names_own_network(dataset: str, model_name: str) -> bool:
 
 def find(dataset: str, model_name: str, activation: str = "relu") -> str:
     """What a trained network is called: its file or place, which is there, or its name."""
+    if not names_own_images(dataset) and dataset != IMAGENET:
+        _setup(dataset)
     if names_own_network(dataset, model_name):
         places.check_there(model_name)
         return model_name

@@ -85,29 +85,6 @@ def parse() -> argparse.Namespace:
     names = "; ".join([", ".join(NAMES), "ImageNet: resnet_v2_101 or another, keras:ResNet50V2"])
     networks = "a .keras, .h5, .onnx or .pb, a SavedModel folder, MODULE:FUNCTION"
     add("-m", "--model_name", default="normal", help=f"{names}; or your network: {networks}")
-    add(
-        "--input_range",
-        nargs=2,
-        type=number(-LARGEST_RADIUS, below=LARGEST_RADIUS, kind=float),
-        metavar=("LOW", "HIGH"),
-        help="what your network takes for black and white (default 0 1)",
-    )
-    of_channels = "a number, or one for each channel; in units of that range"
-    value = number(-LARGEST_RADIUS, below=LARGEST_RADIUS, kind=float)
-    positive_value = number(0, above=True, below=LARGEST_RADIUS, kind=float)
-    add(
-        "--mean",
-        nargs="+",
-        type=value,
-        help=f"what your network takes off its input: {of_channels}",
-    )
-    add("--std", nargs="+", type=positive_value, help="what it then divides it by, likewise")
-    kinds = f"what your network gives; the logarithms of {PROBABILITIES} are scored"
-    add("--outputs", choices=(LOGITS, PROBABILITIES), help=kinds)
-    add("--tensors", type=pair, metavar="INPUT,LOGITS", help="those of your frozen graph")
-    add("--signature", default=None, metavar="NAME", help="that of your SavedModel")
-    add("--arrays", type=pair, metavar="IMAGES,LABELS", help="those of your .npz")
-    add("--label", default=None, metavar="COLUMN", help="that of your table (default label)")
     add("--weights", default="", help="weights file of a keras: network")
     add("--activation", default="relu", choices=ACTIVATIONS, help='of the network "normal"')
     positive, in_name = number(1), number(1, below=LARGEST_IN_NAME)
@@ -146,10 +123,10 @@ def parse() -> argparse.Namespace:
         default=None,
         help="largest radius (default "
         + ", ".join(f"{norm}: {high:g}" for norm, (_, high) in RADII.items())
-        + ")",
+        + ", times the width of the network's range)",
     )
     add("--fix_dirty_bug", action="store_true", help=argparse.SUPPRESS)  # without effect
-    batch = f"samples at a time; 0: {BATCH_SIZE}, ImageNet {IMAGENET_BATCH_SIZE}"
+    batch = f"samples at a time; 0: {BATCH_SIZE}, of large images {IMAGENET_BATCH_SIZE}"
     add("-b", "--batch_size", type=number(0), default=0, help=batch)
     add("--nthreads", type=number(0), default=0, help="sampling workers; 0: half the cores")
     add("-s", "--save", "--saved", type=Path, default=Path("lipschitz_mat"), help="where to save")
@@ -169,9 +146,36 @@ def parse() -> argparse.Namespace:
     add("--seed", type=number(0, below=2**63), default=SEED, help="of samples and random targets")
     overwrite = "replace files of another network or other settings (without it: an error)"
     add("--overwrite", action="store_true", help=overwrite)
+    add_own(parser)
     args = parser.parse_args()
     check(args)
     return args
+
+
+def add_own(parser: Parser) -> None:
+    """The options about networks and images that have no name in the toolkit."""
+    add = parser.add_argument_group("a network of your own").add_argument
+    value = number(-LARGEST_RADIUS, below=LARGEST_RADIUS, kind=float)
+    positive_value = number(0, above=True, below=LARGEST_RADIUS, kind=float)
+    add(
+        "--input_range",
+        nargs=2,
+        type=value,
+        metavar=("LOW", "HIGH"),
+        help="what it takes for black and white (default 0 1)",
+    )
+    of_channels = "a number, or one for each channel, in units of that range"
+    add("--mean", nargs="+", type=value, help=f"what is taken off its input: {of_channels}")
+    add("--std", nargs="+", type=positive_value, help="what that is then divided by, likewise")
+    kinds = f"what it gives (default {LOGITS}); of {PROBABILITIES} the logarithms are scored"
+    add("--outputs", choices=(LOGITS, PROBABILITIES), help=kinds)
+    add("--tensors", type=pair, metavar="INPUT,LOGITS", help="those of a frozen graph")
+    add("--signature", metavar="NAME", help=f"that of a SavedModel (default {places.SIGNATURE})")
+    add = parser.add_argument_group("images of your own").add_argument
+    add(
+        "--arrays", type=pair, metavar="IMAGES,LABELS", help="those of an .npz; LABELS may be empty"
+    )
+    add("--label", metavar="COLUMN", help="that of a table (default label)")
 
 
 def pair(text: str) -> tuple[str, str]:

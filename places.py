@@ -56,7 +56,7 @@ def check_there(place: str) -> None:
 def hint(name: str, endings: tuple[str, ...]) -> str:
     """What is in the current folder that a name may mean, to add to an error; empty if nothing."""
     if os.path.exists(name):
-        return f"; {os.curdir}{os.sep}{name} is the file or folder of that name"
+        return f"; for the file or folder of that name give {os.curdir}{os.sep}{printable(name)}"
     alike = [path for path in files_alike(Path(name)) if path.suffix.lower() in endings]
     return f"; or is it {' or '.join(printable(str(path)) for path in alike)}?" if alike else ""
 
