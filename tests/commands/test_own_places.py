@@ -86,7 +86,33 @@ def as_function(model, folder):
     return "my_networks:mine"
 
 
-@pytest.mark.parametrize("save", [as_keras, as_hdf5, as_saved_model, as_graph, as_function])
+def as_onnx(model, folder):
+    """The two layers, softplus(10 x) / 10 between them, and the softmax, node by node."""
+    onnx = pytest.importorskip("onnx")
+    first, first_bias, last, last_bias = map(np.asarray, model.get_weights())
+    constants = {"w": first, "b": first_bias, "v": last, "c": last_bias, "ten": np.float32(10)}
+    steps = ["Flatten x", "MatMul 0 w", "Add 1 b", "Mul 2 ten", "Softplus 3", "Div 4 ten"]
+    steps += ["MatMul 5 v", "Add 6 c", "Softmax 7"]
+    nodes = []
+    for place, step in enumerate(steps):
+        kind, *taken = step.split()
+        nodes.append(onnx.helper.make_node(kind, taken, [str(place)]))
+    graph = onnx.helper.make_graph(
+        nodes,
+        "net",
+        [onnx.helper.make_tensor_value_info("x", 1, ["batch", 28, 28, 1])],
+        [onnx.helper.make_tensor_value_info("8", 1, ["batch", 10])],
+        [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    sets = [onnx.helper.make_opsetid("", 18)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=sets), folder / "mine.onnx")
+    return folder / "mine.onnx"
+
+
+SAVED = [as_keras, as_hdf5, as_saved_model, as_graph, as_function]
+
+
+@pytest.mark.parametrize("save", [*SAVED, pytest.param(as_onnx, marks=pytest.mark.extra)])
 def test_a_place_of_a_network_gives_the_numbers_of_the_built_in_one(built_in, tmp_path, save):
     """With a softmax at its end, which is taken off."""
     _, expected, softmax = built_in
