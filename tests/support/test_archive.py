@@ -71,7 +71,11 @@ def test_a_damaged_archive_is_a_value_error(packed, damage):
         unpack(packed, "one", "large")
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>gone</html>", gzip.compress(b"text" * 200)])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"<html>gone</html>", gzip.compress(b"text" * 200)],
+    ids=["nothing", "page", "no archive"],
+)
 def test_what_is_not_a_tar_archive_is_refused(packed, content):
     packed.write_bytes(content)
     with pytest.raises(ValueError, match="it is not a tar archive"):
