@@ -63,10 +63,13 @@ def _untransposed(x: tf.Tensor) -> tuple[tf.Tensor, list[int]]:
     """What x was before it was transposed, and which of its axes became those of x."""
     if tf.is_symbolic_tensor(x) and x.op.type == "Transpose":
         before, axes = x.op.inputs
-        return before, tf.get_static_value(axes).tolist()
+        known = tf.get_static_value(axes)
+        if known is not None:
+            return before, known.tolist()
     return x, list(range(x.shape.rank))
 
 
 def _of_rank(rank: int, x: tf.Tensor) -> tf.Tensor:
     missing = rank - x.shape.rank
-    return x[(None,) * missing + (...,)] if missing else x  # a slice would hide a transposition
+    # not a slice of all: x would no longer be seen to be transposed
+    return x[(None,) * missing + (...,)] if missing else x

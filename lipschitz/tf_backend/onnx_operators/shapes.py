@@ -51,7 +51,11 @@ def dropout(
 
 def expand(x: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
     """Expand: x and the shape broadcast each other."""
-    return tf.broadcast_to(x, tf.broadcast_dynamic_shape(tf.shape(x, shape.dtype), shape))
+    y = tf.broadcast_to(x, tf.broadcast_dynamic_shape(tf.shape(x, shape.dtype), shape))
+    known = tf.get_static_value(shape)
+    if known is not None:
+        y.set_shape(tf.broadcast_static_shape(x.shape, tf.TensorShape(known)))
+    return y
 
 
 def flatten(x: tf.Tensor, *, axis: int = 1) -> tf.Tensor:

@@ -153,8 +153,8 @@ def local_response_normalization(
 ) -> tf.Tensor:
     """LRN, over `size` neighbouring channels."""
     x = channels_last(x)
-    before = (size - 1) // 2
-    around = [(0, 0)] * (x.shape.rank - 1) + [(before, size - 1 - before)]
-    squares = tf.pad(tf.square(x), around)
-    total = tf.add_n([squares[..., first : first + x.shape[-1]] for first in range(size)])
-    return channels_first(x * tf.pow(bias + alpha / size * total, -beta))
+    channels = x.shape[-1]
+    before, behind = (min(each, channels) for each in ((size - 1) // 2, size // 2))
+    squares = tf.pad(tf.square(x), [(0, 0)] * (x.shape.rank - 1) + [(before, behind)])
+    windows = [squares[..., first : first + channels] for first in range(before + 1 + behind)]
+    return channels_first(x * tf.pow(bias + alpha / size * tf.add_n(windows), -beta))

@@ -1,7 +1,8 @@
 """ONNX's operators by name, as functions of tensors.
 
 Inputs are positional arguments, and attributes those of their names: Python refuses one that a
-function does not know.
+function does not know. What older versions have as an attribute in place of an input has the same
+name.
 """
 
 from collections.abc import Callable

@@ -76,7 +76,7 @@ def convolution(
     x = _padded(x, windows.padding(x)[0])
     kernel = tf.transpose(kernel, [*range(2, kernel.shape.rank), 1, 0])
     y = _convolved(x, kernel, group, windows)
-    return channels_first(y if bias is None else tf.nn.bias_add(y, bias))
+    return channels_first(y if bias is None else y + bias)
 
 
 def _convolved(x: tf.Tensor, kernel: tf.Tensor, group: int, windows: Windows) -> tf.Tensor:
@@ -86,6 +86,8 @@ def _convolved(x: tf.Tensor, kernel: tf.Tensor, group: int, windows: Windows) ->
     if of_one_channel and len(strides) == 2 and strides[0] == strides[1]:
         kernel = tf.reshape(kernel, (*kernel.shape[:2], group, -1))
         return tf.nn.depthwise_conv2d(x, kernel, [1, *strides, 1], "VALID", dilations=dilations)
+    if kernel.shape[-1] % group:  # before TensorFlow makes a list of any length
+        raise ValueError(f"its {kernel.shape[-1]} channels are not {group} groups")
     parts = zip(tf.split(x, group, -1), tf.split(kernel, group, -1), strict=True)
     # one by one: convolutions of groups do not run on every processor
     return tf.concat(

@@ -20,10 +20,12 @@ from lipschitz.support.errors import InputError, first_line
 from lipschitz.support.text import printable
 from lipschitz.tf_backend.readers import onnx_graph
 from lipschitz.tf_backend.readers.onnx_graph import Graph, Step
+from lipschitz.tf_backend.reasons import reason
 
 if TYPE_CHECKING:
     import onnx
 
+    from lipschitz.tf_backend.onnx_operators.table import Operator
     from lipschitz.tf_backend.runtime import tf
 
 LARGEST_FILE = 2**31 - 1  # bytes: what a protocol buffer can hold
@@ -59,8 +61,8 @@ def load(path: Path) -> OnnxNetwork:
     model = _parsed(path)
     try:
         return _network(model)
-    except ValueError as error:
-        raise InputError(f"{path} cannot be used: {error}") from error
+    except Exception as error:  # TensorFlow has no common class for what can be wrong
+        raise InputError(f"{path} cannot be used: {reason(error)}") from error
 
 
 def _parsed(path: Path) -> onnx.ModelProto:
@@ -90,6 +92,8 @@ def _network(model: onnx.ModelProto) -> OnnxNetwork:
 
     graph, (batch, *shape) = _graph(model)
     graph = onnx_graph.folded(graph)
+    if not any(graph.output in step.outputs for step in graph.steps):
+        raise ValueError("its output is not made of its input")
     if batch:
         graph = onnx_graph.with_operators(graph, fixed_batch.operators(batch))
 
@@ -100,7 +104,7 @@ def _network(model: onnx.ModelProto) -> OnnxNetwork:
         except ValueError as error:
             if batch:
                 raise ValueError(
-                    f"its batch is fixed at {batch}, and then {error}: {OPEN}"
+                    f"its batch is fixed at {batch}, and cannot be opened ({error}): {OPEN}"
                 ) from error
             raise
 
@@ -124,22 +128,22 @@ def _graph(model: onnx.ModelProto) -> tuple[Graph, list[int | None]]:
         raise ValueError("it has sparse tensors")
     constants = {each.name: tf.constant(_array(each)) for each in found.initializer}
     # old files name their constants among the inputs
-    (images,) = _one("input", [each for each in found.input if each.name not in constants])
-    (output,) = _one("output", found.output)
+    images = _only("input", [each for each in found.input if each.name not in constants])
+    output = _only("output", found.output)
     dtype, sizes = _images(images)
     table = _operators(model)
     steps = list(_steps(found, table, {images.name, *constants}))
     return Graph(steps, constants, images.name, dtype, output.name), sizes
 
 
-def _one(what: str, tensors: Sequence[onnx.ValueInfoProto]) -> Sequence[onnx.ValueInfoProto]:
+def _only(what: str, tensors: Sequence[onnx.ValueInfoProto]) -> onnx.ValueInfoProto:
     if len(tensors) != 1:
         names = printable(", ".join(each.name for each in tensors)) or "none"
         raise ValueError(
             f"it has {len(tensors)} {what}s ({names}), not one: onnx.utils.extract_model makes a "
             "file of the part between images and logits"
         )
-    return tensors
+    return tensors[0]
 
 
 def _images(images: onnx.ValueInfoProto) -> tuple[tf.DType, list[int | None]]:
@@ -160,7 +164,7 @@ def _images(images: onnx.ValueInfoProto) -> tuple[tf.DType, list[int | None]]:
     return tf.as_dtype(onnx.helper.tensor_dtype_to_np_dtype(found.elem_type)), sizes
 
 
-def _operators(model: onnx.ModelProto) -> dict[str, Callable]:
+def _operators(model: onnx.ModelProto) -> dict[str, Operator]:
     """The operators that the model needs, and others."""
     from lipschitz.tf_backend.onnx_operators.table import VERSIONS, operators
 
@@ -176,7 +180,7 @@ def _operators(model: onnx.ModelProto) -> dict[str, Callable]:
     return found
 
 
-def _steps(graph: onnx.GraphProto, table: dict[str, Callable], known: set[str]) -> Iterator[Step]:
+def _steps(graph: onnx.GraphProto, table: dict[str, Operator], known: set[str]) -> Iterator[Step]:
     """The nodes; `known` are the names of the tensors that none of them makes."""
     for node in graph.node:
         step = _step(node, table[_kind(node)])
@@ -193,7 +197,7 @@ def _kind(node: onnx.NodeProto) -> str:
     return node.op_type if node.domain in DOMAINS else f"{node.domain}.{node.op_type}"
 
 
-def _step(node: onnx.NodeProto, operator: Callable) -> Step:
+def _step(node: onnx.NodeProto, operator: Operator) -> Step:
     attributes = {each.name: _value(each) for each in node.attribute}
     if node.op_type == "Split":  # without it only later versions say the number
         attributes["num_outputs"] = len(node.output)
@@ -220,12 +224,13 @@ def _array(tensor: onnx.TensorProto) -> np.ndarray:
     name = printable(tensor.name)
     if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
         raise ValueError(
-            f"{name} lies in another file: put all into one, onnx.save(onnx.load(FILE), NEW_FILE)"
+            f"its tensor {name} lies in another file: put all into one, by external_data=False of "
+            "torch.onnx.export or by onnx.save(onnx.load(FILE), NEW_FILE)"
         )
     kind = onnx.TensorProto.DataType.Name(tensor.data_type)
     if kind not in TYPES:
-        raise ValueError(f"{name} is of the type {kind}")
+        raise ValueError(f"its tensor {name} is of {kind}")
     try:
         return onnx.numpy_helper.to_array(tensor)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{name} is damaged: {first_line(error)}") from error
+        raise ValueError(f"its tensor {name} is damaged: {first_line(error)}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,16 +14,14 @@ from lipschitz.support.text import printable
 from lipschitz.tf_backend.reasons import reason
 
 if TYPE_CHECKING:
+    from lipschitz.tf_backend.onnx_operators.table import Operator
     from lipschitz.tf_backend.runtime import tf
 
 LARGEST_RATIO = 8  # of what is computed from constants to the constants, in bytes
-LARGEST_REPEATED = 2**26  # bytes beyond that
-LARGEST_SHAPE = 2**10  # bytes: what is larger is no shape
+LARGEST_REPEATED = 2**26  # bytes beyond that, and of what is computed from a shape
+LARGEST_SHAPE = 2**6  # numbers: what is larger is no shape, nor axes
 LARGEST_RESULTS = 2**31  # numbers that may be made of the images that are tried
 TOLERANCE = 1e-3  # of the largest output: what rounding may change
-
-
-Operator = Callable[..., "tf.Tensor | list[tf.Tensor]"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,8 @@ def run(graph: Graph, x: tf.Tensor) -> dict[str, tf.Tensor]:
     """All tensors that are made of images, by name. Raises ValueError if a step fails."""
     from lipschitz.tf_backend.runtime import tf
 
-    values = graph.constants | {graph.images: tf.cast(x, graph.dtype)}
+    values = {name: _held(constant) for name, constant in graph.constants.items()}
+    values[graph.images] = tf.cast(x, graph.dtype)
     for step in graph.steps:
         inputs = [values[name] if name else None for name in step.inputs]
         with _concerning(step), _at_once_if_shape(step, inputs):
@@ -67,16 +66,16 @@ def folded(graph: Graph) -> Graph:
     Raises ValueError if such a step fails, or if they make too much.
     """
     values, steps = dict(graph.constants), []
-    room = LARGEST_REPEATED + LARGEST_RATIO * sum(map(_size, values.values()))
+    room = LARGEST_REPEATED + LARGEST_RATIO * sum(map(_bytes, values.values()))
     for step in graph.steps:
         if not values.keys() >= set(filter(None, step.inputs)):
             steps.append(step)
             continue
         inputs = [values[name] if name else None for name in step.inputs]
         with _concerning(step):
-            room -= _bytes(step, inputs)
+            room -= sum(map(_bytes, _unmade(step, inputs)))
             if room < 0:
-                raise ValueError("its constants make far more than they are")
+                raise ValueError("it makes far more than there is")
             values |= _made(step, inputs)
     taken = [name for step in steps for name in step.inputs if name in values]
     return replace(graph, steps=steps, constants={name: values[name] for name in taken})
@@ -107,9 +106,10 @@ def check(graph: Graph, shape: tuple[int, ...], batch: int = 1) -> None:
         return values[graph.output]
 
     size = (batch + 1, *shape)
-    _check_results(outputs.get_concrete_function(tf.TensorSpec(size)).graph)
+    compiled = outputs.get_concrete_function(tf.TensorSpec(size))
+    _check_results(compiled.graph)
     images = np.random.default_rng(0).uniform(-0.5, 0.5, size).astype(np.float32)
-    together = outputs(tf.constant(images))
+    together = compiled(tf.constant(images))
     first, others = (run(graph, tf.constant(x))[graph.output] for x in (images[:-1], images[1:]))
     if not together.dtype.is_floating:
         raise ValueError(f"its output is of {together.dtype.name}, which has no gradients")
@@ -154,35 +154,45 @@ def _at_once_if_shape(step: Step, inputs: list[tf.Tensor | None]) -> AbstractCon
     """
     from lipschitz.tf_backend.runtime import tf
 
-    in_graph = not tf.executing_eagerly() and not any(map(tf.is_symbolic_tensor, inputs))
-    return tf.init_scope() if in_graph and _bytes(step, inputs) <= LARGEST_SHAPE else nullcontext()
+    if tf.executing_eagerly() or any(map(tf.is_symbolic_tensor, inputs)):
+        return nullcontext()
+    unmade = _unmade(step, inputs)
+    if sum(map(_bytes, unmade)) > LARGEST_REPEATED:
+        raise ValueError("it makes far more than there is")
+    return tf.init_scope() if all(map(_may_be_shape, unmade)) else nullcontext()
 
 
-def _bytes(step: Step, inputs: list[tf.Tensor | None]) -> int:
-    """The size of what a step makes of tensors that are known; it is not made.
+def _unmade(step: Step, inputs: list[tf.Tensor | None]) -> list[tf.Tensor]:
+    """What a step makes of tensors that are known, without values: nothing is computed.
 
-    Raises ValueError if it is not known.
+    Raises ValueError if its size is not known.
     """
     from lipschitz.tf_backend.runtime import tf
 
+    def stand_in(x: tf.Tensor | None) -> tf.Tensor | None:
+        if x is None or _may_be_shape(x):
+            return x if x is None else tf.constant(x.numpy())
+        return tf.compat.v1.placeholder(x.dtype, x.shape)
+
     with tf.Graph().as_default():
-        made = _made(step, [each if each is None else _stand_in(each) for each in inputs])
-    if not all(each.shape.is_fully_defined() for each in made.values()):
+        made = list(_made(step, list(map(stand_in, inputs))).values())
+    if not all(each.shape.is_fully_defined() for each in made):
         raise ValueError("its size depends on more than shapes")
-    return sum(map(_size, made.values()))
+    return made
 
 
-def _stand_in(x: tf.Tensor) -> tf.Tensor:
-    """A tensor of a graph that has the value of x only if that may say sizes."""
+def _held(constant: tf.Tensor) -> tf.Tensor:
+    """A constant; one that is large is the result of an operation, in which a graph can be cut."""
     from lipschitz.tf_backend.runtime import tf
 
-    if _size(x) <= LARGEST_SHAPE:
-        return tf.constant(x.numpy())
-    return tf.compat.v1.placeholder(x.dtype, x.shape)
+    return constant if _may_be_shape(constant) else tf.stop_gradient(constant)
 
 
-def _size(x: tf.Tensor) -> int:
-    """Bytes."""
+def _may_be_shape(x: tf.Tensor) -> bool:
+    return x.shape.num_elements() <= LARGEST_SHAPE
+
+
+def _bytes(x: tf.Tensor) -> int:
     return x.shape.num_elements() * x.dtype.size
 
 
