@@ -33,6 +33,24 @@ def _convolution(operation: tf.Operation, gradient: tf.Tensor) -> tuple[tf.Tenso
         name: operation.get_attr(name)
         for name in ("strides", "padding", "explicit_paddings", "data_format", "dilations")
     }
+    channels = attributes["data_format"].index(b"C")
+    if images.shape[channels] in (None, kernel.shape[2]):
+        return _gradients(images, kernel, gradient, attributes)
+    # one by one: TensorFlow derives convolutions of groups on some processors alone
+    groups = images.shape[channels] // kernel.shape[2]
+    parts = zip(
+        tf.split(images, groups, channels),
+        tf.split(kernel, groups, 3),
+        tf.split(gradient, groups, channels),
+        strict=True,
+    )
+    in_images, in_kernel = zip(*(_gradients(*part, attributes) for part in parts), strict=True)
+    return tf.concat(in_images, channels), tf.concat(in_kernel, 3)
+
+
+def _gradients(
+    images: tf.Tensor, kernel: tf.Tensor, gradient: tf.Tensor, attributes: dict
+) -> tuple[tf.Tensor, tf.Tensor]:
     if _dense_with_few_channels(images, kernel, attributes):
         in_images = _in_few_channels(images, kernel, gradient)
     else:

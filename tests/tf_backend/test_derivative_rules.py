@@ -68,6 +68,28 @@ def test_convolution(height, width, channels, rows, columns, strides, padding):
     )
 
 
+@pytest.mark.parametrize(("groups", "strides"), [(2, 1), (3, 2)])
+def test_convolution_of_groups(groups, strides):
+    """As a convolution of all channels whose kernel is zero between the groups."""
+    kernel, x, v = (
+        values(3, 2, 2, 2 * groups),
+        values(2, 9, 8, 2 * groups),
+        values(2, 9, 8, 2 * groups),
+    )
+    between = np.kron(np.eye(groups), np.ones((2, 2), np.float32))
+
+    def in_groups(x):
+        return tf.nn.conv2d(x, kernel, strides, "VALID")
+
+    def dense(x):
+        return tf.nn.conv2d(x, tf.tile(kernel, (1, 1, groups, 1)) * between, strides, "VALID")
+
+    expected = derivatives(dense, x, v, default_rules)
+    found = derivatives(in_groups, x, v, derivative_rules.first_order)
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5 * np.abs(theirs).max())
+
+
 @pytest.mark.parametrize(("height", "width", "window", "strides", "padding"), POOLINGS)
 def test_max_pooling(height, width, window, strides, padding):
     check(
