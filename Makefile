@@ -29,6 +29,7 @@ test: .venv/installed
 
 test-slow: .venv/installed
 	$(BIN)/python -m pytest -m slow
+	FUZZ_TIMES=5 $(BIN)/python -m pytest tests/fuzz
 
 test-extras: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable '.[onnx,parquet]'

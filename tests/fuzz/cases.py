@@ -1,5 +1,6 @@
 """Spoiled files: what damage, or an attacker, makes of whole ones."""
 
+import os
 import tempfile
 
 from hypothesis import HealthCheck, settings
@@ -12,14 +13,18 @@ from lipschitz.support.errors import InputError
 HOME = tempfile.TemporaryDirectory(prefix="hypothesis-")
 set_hypothesis_home_dir(HOME.name)
 
-# the same cases on every machine; a test's folder may serve them all
-cases = settings(
-    max_examples=500,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+TIMES = int(os.environ.get("FUZZ_TIMES", "1"))  # `make test-slow` takes more
+
+
+def cases(number=100):
+    """So many cases, the same on every machine; a test's folder may serve them all."""
+    return settings(
+        max_examples=number * TIMES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 def loaded(reader, *args, refusal=InputError):

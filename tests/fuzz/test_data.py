@@ -40,7 +40,7 @@ IDX = bytes([0, 0, 8, 3, 0, 0, 0, 5, 0, 0, 0, 4, 0, 0, 0, 4]) + PIXELS.tobytes()
 MNIST = IdxFile("tiny.gz", PIXELS.shape, hashlib.sha256(IDX).hexdigest())
 
 
-@cases
+@cases()
 @given(st.one_of(spoiled([gzip.compress(IDX)]), edited([IDX]).map(gzip.compress)))
 def test_idx(folder, content):
     (folder / MNIST.name).write_bytes(content)
@@ -52,7 +52,7 @@ IMAGES = 2  # of a batch
 RECORDS = rng.integers(0, 10, (IMAGES, setup_cifar.RECORD), dtype=np.uint8).tobytes()
 
 
-@cases
+@cases()
 @given(batch=spoiled([RECORDS]), checksums=st.binary())
 def test_cifar(folder, batch, checksums):
     (folder / setup_cifar.FOLDER).mkdir(exist_ok=True)
@@ -77,7 +77,7 @@ PHOTOGRAPHS = [
 ]
 
 
-@cases
+@cases()
 @given(spoiled(PHOTOGRAPHS))
 def test_photographs(folder, content):
     (folder / "1.1.jpg").write_bytes(content)
@@ -90,7 +90,7 @@ def test_photographs(folder, content):
 IDS = [b"id\ttarget\tnote\n5\t3\ta\n7\t1\tb\n5\t4\tc\n", b"id\r\n5\r\n\r\n7\r\n"]
 
 
-@cases
+@cases()
 @given(content=spoiled(IDS), with_targets=st.booleans())
 def test_ids(folder, content, with_targets):
     (folder / "ids.txt").write_bytes(content)
@@ -100,7 +100,7 @@ def test_ids(folder, content, with_targets):
         assert all(0 <= target < 10**9 for target in named.targets)
 
 
-@cases
+@cases()
 @given(spoiled([b"0:background\n1:tench, Tinca tinca\n2:goldfish\n"]))
 def test_labels(folder, content):
     (folder / "labels.txt").write_bytes(content)
@@ -117,7 +117,7 @@ LOG = (
 )
 
 
-@cases
+@cases()
 @given(spoiled([LOG, LOG.replace(b"least", b"class6"), 2 * LOG]))
 def test_logs(folder, content):
     log = folder / "scores.log"
@@ -162,7 +162,7 @@ def entries():
         yield patch
 
 
-@cases
+@cases()
 @given(st.one_of(spoiled([gzip.compress(ARCHIVE)]), edited([ARCHIVE]).map(gzip.compress)))
 def test_archives(folder, entries, content):
     def downloaded(urls, path, check, largest):

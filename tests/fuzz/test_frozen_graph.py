@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lipschitz.network import Convention
@@ -52,7 +52,7 @@ def path(tmp_path_factory):
     return tmp_path_factory.mktemp("graphs") / "graph.pb"
 
 
-@cases
+@cases()
 @given(content=st.one_of(spoiled([SEED]), rewired()))
 def test_spoiled_graphs(path, content):
     path.write_bytes(content)
@@ -66,7 +66,7 @@ def test_spoiled_graphs(path, content):
     assert np.isfinite(logits).all()
 
 
-@settings(cases, max_examples=200)  # each builds several functions
+@cases(40)  # each builds several functions
 @given(content=st.one_of(spoiled([SEED]), rewired()), named=st.booleans())
 def test_spoiled_graphs_of_the_users_own(path, content, named):
     path.write_bytes(content)

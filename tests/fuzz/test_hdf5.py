@@ -7,7 +7,7 @@ import json
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lipschitz.builtin import model_file
@@ -35,7 +35,7 @@ def seeds():
 
 
 @pytest.mark.usefixtures("quick_trials")
-@cases
+@cases()
 @given(content=spoiled(seeds()))
 def test_spoiled_bytes(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "spoiled"
@@ -79,7 +79,7 @@ TEXTS = [json.dumps(each).encode() for each in (CONFIG, OLD)]
 
 
 @pytest.mark.usefixtures("quick_trials")
-@settings(cases, max_examples=100)  # each builds a network
+@cases(20)  # each builds a network
 @given(described=st.one_of(redescribed(), edited(TEXTS), st.binary(max_size=200)))
 def test_spoiled_descriptions(tmp_path_factory, described):
     path = tmp_path_factory.getbasetemp() / "described"

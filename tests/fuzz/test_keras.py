@@ -96,7 +96,7 @@ def reweighed():
 
 
 @pytest.mark.usefixtures("quick_trials")
-@cases
+@cases()
 @given(content=st.one_of(spoiled([packed()]), reconfigured(), reweighed()))
 def test_spoiled_files(path, content):
     path.write_bytes(content)

@@ -8,7 +8,7 @@ import json
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lipschitz.tf_backend.readers import keras_hdf5
@@ -32,7 +32,7 @@ def load(path):
 
 
 @pytest.mark.usefixtures("quick_trials")
-@settings(cases, max_examples=150)
+@cases(30)
 @given(content=spoiled([OF_KERAS_2]))
 def test_spoiled_bytes(path, content):
     path.write_bytes(content)
@@ -56,7 +56,7 @@ def reconfigured(draw):
 
 
 @pytest.mark.usefixtures("quick_trials")
-@settings(cases, max_examples=80)  # many build a model
+@cases(16)  # many build a model
 @given(
     described=st.one_of(reconfigured(), edited([json.dumps(CONFIG).encode()])),
     version=st.sampled_from(["", "2.9.0", "3.4.1"]),

@@ -53,7 +53,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("mnist_normal")
 
 
-@cases
+@cases()
 @given(content=spoiled(SEEDS), path=st.sampled_from([FIRST, SECOND]), slope=st.booleans())
 def test_spoiled_bytes(folder, content, path, slope):
     load(folder, path.name, content, slope)
@@ -74,7 +74,7 @@ ODD = st.one_of(
 )
 
 
-@cases
+@cases()
 @given(
     path=st.sampled_from([FIRST, SECOND]),
     odd=st.dictionaries(st.sampled_from([*contents(FIRST), *contents(SECOND)]), ODD, min_size=1),
@@ -88,7 +88,7 @@ def test_odd_values_under_the_right_keys(folder, path, odd, compressed):
         load(folder, path.name, content)
 
 
-@cases
+@cases()
 @given(st.one_of(st.text(), st.from_regex(FILE_NAME), st.from_regex(r"\A[\d_]+_order\d")))
 def test_names(name):
     try:

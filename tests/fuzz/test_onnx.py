@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lipschitz.tf_backend.readers import onnx_file
@@ -66,7 +66,7 @@ def path(tmp_path_factory):
     return tmp_path_factory.mktemp("onnx") / "net.onnx"
 
 
-@settings(cases, max_examples=200)
+@cases(40)
 @given(content=st.one_of(spoiled(SEEDS), rewired(), rewired()))
 def test_spoiled_files(path, content):
     path.write_bytes(content)

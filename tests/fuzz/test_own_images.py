@@ -5,14 +5,13 @@ import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from lipschitz.data.own_images import load
 from tests.fuzz.cases import cases, edited, loaded, spoiled
 
-cases = settings(cases, max_examples=200)
 rng = np.random.default_rng(0)
 PIXELS = rng.integers(0, 256, (5, 4, 4, 3), dtype=np.uint8)
 
@@ -59,21 +58,21 @@ ARCHIVES = [
 ]
 
 
-@cases
+@cases(40)
 @given(spoiled(ARRAYS))
 def test_npy(folder, content):
     (folder / "x.npy").write_bytes(content)
     check(folder / "x.npy", (4, 4, 3))
 
 
-@cases
+@cases(40)
 @given(spoiled(ARCHIVES))
 def test_npz(folder, content):
     (folder / "x.npz").write_bytes(content)
     check(folder / "x.npz", (4, 4, 3))
 
 
-@cases
+@cases(40)
 @given(edited(ARRAYS))
 def test_arrays_in_whole_archives(folder, content):
     """The check of an archive's sums does not come first."""
@@ -97,7 +96,7 @@ def picture(form, shape):
     return file.getvalue()
 
 
-@cases
+@cases(40)
 @given(spoiled([picture(form, shape) for form, shape in FORMS.items()]))
 def test_pictures(folder, content):
     (folder / "x.png").write_bytes(content)
@@ -112,7 +111,7 @@ def class_folders(folder):
     return folder / "classes"
 
 
-@cases
+@cases(40)
 @given(spoiled([b"a\nb\nc\n", "\ufeffc\r\n\r\na\r\nb".encode()]))
 def test_names_of_classes(class_folders, content):
     (class_folders / "classes.txt").write_bytes(content)
@@ -131,7 +130,7 @@ TABLES = [
 ]
 
 
-@cases
+@cases(40)
 @given(content=spoiled(TABLES), ending=st.sampled_from(["csv", "tsv"]))
 def test_tables(folder, content, ending):
     path = folder / f"x.{ending}"

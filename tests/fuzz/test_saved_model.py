@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
@@ -64,7 +64,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-@settings(cases, max_examples=200)  # each builds several functions
+@cases(40)  # each builds several functions
 @given(
     changed=st.one_of(
         rewired(),

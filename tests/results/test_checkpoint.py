@@ -6,13 +6,14 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lipschitz.results import checkpoint
 from lipschitz.results.checkpoint import Checkpoint, Unusable, checkpoint_path, read, write
 from lipschitz.results.estimate import Iteration
 from lipschitz.support.errors import ImageError, InputError, Interrupted
+from tests.fuzz.cases import cases
 
 SETTINGS = {"seed": 1215, "network": "0123456789abcdef", "radius": 0.1, "logit": 16.25}
 FOUND = np.float64(np.random.default_rng(0).normal(size=(7, 4)).astype(np.float32))
@@ -98,7 +99,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=600, deadline=None, derandomize=True, database=None)
+@cases(150)
 @given(
     st.binary()
     | st.fixed_dictionaries({key: json_values for key in ("settings", "found", "times")})

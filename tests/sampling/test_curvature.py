@@ -30,7 +30,7 @@ def network(model):
 @pytest.fixture(scope="module")
 def samples():
     """Points of the default ball around a digit."""
-    out = np.empty((12, 784), np.float32)
+    out = np.empty((6, 784), np.float32)
     around = Neighbourhood(setup_digits.load().test_data[0], ball("l2"), 1215, 0)
     draw(out, around, Batch(0, 0, 0))
     return out.reshape(-1, 28, 28, 1)

@@ -38,7 +38,11 @@ def images(network, count=1):
 
 
 @pytest.mark.parametrize(
-    "name", ["MobileNet", "ResNet50", pytest.param("DenseNet121", marks=pytest.mark.slow)]
+    "name",
+    [
+        "MobileNet",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("ResNet50", "DenseNet121")),
+    ],
 )
 def test_the_box_goes_through_the_networks_own_preprocessing(name, tmp_path):
     model = random_model(name)
@@ -76,6 +80,7 @@ def test_every_classifier_is_known_and_nothing_else():
     assert known["ResNet50V2"].preprocess_input is keras.applications.resnet_v2.preprocess_input
 
 
+@pytest.mark.slow
 def test_a_file_of_kerass_own_weights_gives_what_their_download_gives(monkeypatch, tmp_path):
     model, path = random_model("EfficientNetB0"), str(tmp_path / "b0.weights.h5")
     normalisation = next(
