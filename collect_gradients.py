@@ -14,6 +14,7 @@ if __name__ == "__main__":
 
 import argparse
 import random
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -44,6 +45,7 @@ from lipschitz.data.targets import (
     choose,
     read_ids,
 )
+from lipschitz.data.words import counted, some
 from lipschitz.file_name import LARGEST_IN_NAME
 from lipschitz.maths.ball import DEFAULT_NORM, NORM_OF_BALL, RADII
 from lipschitz.network import LOGITS, PROBABILITIES, Box, Convention, Network
@@ -72,6 +74,12 @@ LARGEST_RADIUS = 1e9  # no image has values so far apart
 FIRST = 100  # images that the network sees at once, before sampling
 OF_NETWORK = ("input_range", "mean", "std", "outputs", "tensors", "signature")  # of the user's
 OF_IMAGES = ("arrays", "label")
+CLASSES = 10  # names that are shown
+SLIGHTLY = 0.02  # of a range: what values that should lie in it may be outside
+PIXELS = (
+    "each column is taken as a feature with a range of its own, but the table looks like pixels: "
+    "if the network takes 0 to 1 for 0 to 255, give --input_range 0 1"
+)
 OVERWRITE = ". Replace such files with --overwrite, or sample into another folder with --save"
 
 
@@ -258,6 +266,8 @@ def main() -> None:
         images, logits = images_and_logits(data, ids, sampler)
         right, doubts = accuracy_and_doubts(data, ids, logits, sampler, convention, args)
         doubts += too_large_radius(settings, network)
+        if takes_features(network, own_images, args) and own_images.looks_like_pixels:
+            doubts.append(PIXELS)
         print_loaded(model, data, right, sampler, args)
         for doubt in doubts:
             say(f"warning: {doubt}")
@@ -297,6 +307,7 @@ def main() -> None:
                 seconds += result.seconds
                 failed += len(result.lost)
                 print_result(result, seconds)
+    say(f"to score what is saved: python3 clever.py {shlex.quote(str(folder))}")
     if failed:
         total = sum(len(each.files) for each in tasks)
         raise RunError(f"{failed} of {total} targets have no score (see above)")
@@ -339,14 +350,20 @@ def load_network(
     signature = args.signature or places.SIGNATURE
     with concerning(after="; give --tensors INPUT,LOGITS", kind=TensorsError):
         network = places.network(args.model_name, convention, image, args.tensors, signature)
-    if images is not None and images.is_table and len(network.input_shape) == 1:
+    if takes_features(network, images, args):
         if args.radius is None:
             raise InputError(
-                f"{args.dataset} is a table, whose columns have no common unit: give --radius"
+                f"{args.dataset} is a table, whose columns have no common unit: give --radius; or "
+                "--input_range 0 1 if they are pixels, and 0 to 1 is what the network takes"
             )
-        if not args.input_range:
-            return replace(network, box=Box(*images.ranges()))
+        return replace(network, box=Box(*images.ranges()))
     return network
+
+
+def takes_features(network: Network, images: OwnImages | None, args: argparse.Namespace) -> bool:
+    """Whether each column of a table is an input of the network, with a range of its own."""
+    is_table = images is not None and images.is_table
+    return is_table and len(network.input_shape) == 1 and not args.input_range
 
 
 def load_data(
@@ -356,16 +373,27 @@ def load_data(
     own_images: OwnImages | None,
 ) -> EvaluationSet:
     """The images in the shape and range of the network."""
-    try:
-        with concerning(after="; give --label COLUMN", kind=ColumnError):
-            return catalogue.evaluation_set(args.dataset, network, generator, own_images)
-    except RangeError as error:
-        low, high = accuracy.range_of(error.lowest, error.highest)
-        if not catalogue.names_own_network(args.dataset, args.model_name):
-            raise InputError(f"{args.dataset}: {error}") from error
-        raise InputError(
-            f"{args.dataset}: {error}; if it takes these, give --input_range {low:g} {high:g}"
-        ) from error
+    with concerning(f"{args.dataset}: " if own_images is not None else ""):
+        try:
+            with concerning(after="; give --label COLUMN", kind=ColumnError):
+                return catalogue.evaluation_set(args.dataset, network, generator, own_images)
+        except RangeError as error:
+            if not catalogue.names_own_network(args.dataset, args.model_name):
+                raise
+            raise InputError(f"{error}; {how_to_fit(error, network.box)}") from error
+
+
+def how_to_fit(error: RangeError, box: Box) -> str:
+    """What to do if images have values outside a network's range."""
+    lower, upper = np.min(box.lower), np.max(box.upper)
+    beyond = max(lower - error.lowest, error.highest - upper)
+    if 0 < beyond <= SLIGHTLY * (upper - lower):
+        return f"clip them to {lower:g} and {upper:g} if they came to lie outside by computation"
+    low, high = accuracy.range_of(error.lowest, error.highest)
+    told = f"if it takes these, give --input_range {low:g} {high:g}"
+    if (low, high) in accuracy.RANGES:
+        return told
+    return f"{told}; if they are normalized, give them as they were, with --mean and --std"
 
 
 def ids_file(args: argparse.Namespace, names: Sequence[str] = ()) -> IdFile:
@@ -422,7 +450,7 @@ def select_ids(there: int, named: IdFile | None, args: argparse.Namespace) -> li
     if not ids:
         raise InputError(f"--firstimg {args.firstimg}: there are {there} test images")
     if len(ids) < args.numimg:
-        print(f"--numimg {args.numimg}: there are {len(ids)} test images from {ids[0]} on")
+        print(f"--numimg {args.numimg}: only {counted(len(ids), 'test image')} from {ids[0]} on")
     return ids
 
 
@@ -526,16 +554,20 @@ def how_to_give(other: Alternative, now: Convention, args: argparse.Namespace) -
         layer = f"keras.layers.Rescaling({scale}, offset={other.lower - now.box.lower * scale})"
         option = f"--input_range {other.lower:g} {other.upper:g}"
         ways.append(f"give {option}" if own_network else f"put {layer} in front of its layers")
-    if other.normalization == accuracy.IMAGENET:
-        mean, std = (
-            " ".join(map(str, each)) for each in (accuracy.IMAGENET_MEAN, accuracy.IMAGENET_STD)
-        )
+    if other.normalization is not None:
+        mean, std = (" ".join(map(str, each)) for each in other.normalization[:2])
         ways.append(f"give --mean {mean} --std {std}")
-    elif other.normalization == accuracy.WITHOUT:
+    elif other.unnormalized:
         ways.append("leave --mean and --std out")
     if other.turned:
         ways.append("turn the channels of the images, x[..., ::-1]")
-    return f"it gets values in {now.box}; if it was trained on others, {' and '.join(ways)}"
+    normalized = now.is_normalized or other.normalization is not None or not own_network
+    or_else = "" if normalized else ", or its --mean and --std if it was trained on normalized ones"
+    lower, upper = now.box.lower, now.box.upper
+    return (
+        f"it gets values in [{lower:g}, {upper:g}]; if it was trained on others, "
+        f"{' and '.join(ways)}{or_else}"
+    )
 
 
 def too_large_radius(settings: Settings, network: Network) -> list[str]:
@@ -569,7 +601,8 @@ def print_loaded(
         if right is not None
         else "no labels: what the network predicts counts as the true class"
     )
-    say(f"{args.dataset}: {data.described}, {network.num_labels} classes, {classified}")
+    names = f" ({some(data.classes, CLASSES)})" if data.classes else ""
+    say(f"{args.dataset}: {data.described}, {network.num_labels} classes{names}, {classified}")
     say(f"{on}; scores are distances in {unit(network.box)}")
 
 
@@ -585,7 +618,10 @@ def print_drawn(settings: Settings) -> None:
     asked, drawn = settings.Nsamps, settings.drawn
     if drawn != asked:
         how = "raised" if drawn > asked else "rounded down"
-        print(f"-N {asked} is {how} to {drawn}: batches of {settings.batch_size} samples")
+        print(
+            f"-N {asked} is {how} to {drawn}: batches of {settings.batch_size} samples, which -b "
+            "sets"
+        )
 
 
 def print_choice(chosen: list[SelectedImage], shift: int) -> None:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lipschitz.builtin import near_misses
+from lipschitz.builtin import model_file, near_misses
 from lipschitz.data import own_images, pictures
 from lipschitz.data.dataset import EvaluationSet, one_hot
 from lipschitz.data.own_images import OwnImages
@@ -49,7 +49,10 @@ def check_there(place: str) -> None:
     """Raise InputError if a file or folder is not there; name what is nearly called so."""
     if user_function.is_name(place) or os.path.exists(place):
         return
-    alike = ", ".join(printable(str(path)) for path in files_alike(Path(place)))
+    found = files_alike(Path(place))
+    if os.sep not in place:
+        found += files_alike(model_file.MODELS / place)
+    alike = ", ".join(printable(str(path)) for path in found)
     raise InputError(f"{place} not found" + (f", but there is {alike}" if alike else ""))
 
 
@@ -214,4 +217,4 @@ def evaluation_set(own: OwnImages, network: Network) -> EvaluationSet:
     labels = own.labels_for(network.num_labels)
     images = own.fitted(network.input_shape, network.box.lower, network.box.upper)
     classes = None if labels is None else one_hot(labels, network.num_labels)
-    return EvaluationSet(images, classes, own.names, images.described)
+    return EvaluationSet(images, classes, own.names, images.described, own.classes)

@@ -22,7 +22,7 @@ SUM_ERROR, SUM_ERROR_OF_MANY = 1e-3, 1e-2  # of probabilities; the latter in bfl
 NOT_LOGITS = {
     PROBABILITIES: "the network's outputs look like probabilities (in [0, 1], with a sum of 1). "
     "CLEVER is defined on logits: scores of a softmax output do not compare. Take the layer before "
-    "the softmax",
+    "the softmax, or have their logarithms scored (outputs: probabilities)",
     SIGMOIDS: "the network's outputs all lie in [0, 1], like those of a sigmoid per class. CLEVER "
     "is defined on logits: scores of such outputs do not compare. Take the layer before the "
     "sigmoid",
@@ -209,7 +209,12 @@ def margin_weights(num_labels: int, true_label: int, targets: list[int]) -> np.n
 
 
 def are_probabilities(outputs: np.ndarray) -> bool:
-    """Whether outputs (N, K) look like those of a softmax: in [0, 1], with a sum of 1 each."""
+    """Whether outputs (N, K) look like those of a softmax: in [0, 1], with a sum of 1 each.
+
+    Not those of a single number, which are 0 and z: z may be nearly 1.
+    """
+    if outputs.shape[1] == 2 and not outputs[:, 0].any() and (outputs[:, 1] != 1).any():
+        return False
     inside = (outputs >= 0).all() and (outputs <= 1).all()
     error = SUM_ERROR if len(outputs) < MANY else SUM_ERROR_OF_MANY
     return bool(inside and np.allclose(outputs.sum(axis=1), 1, atol=error))

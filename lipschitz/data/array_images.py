@@ -14,6 +14,8 @@ from lipschitz.support.text import printable
 
 WHOLE, NUMBERS = "biu", "biuf"  # kinds of NumPy's types
 HARDLY_ANY = 0.02  # of a range that all images together use: they are of another
+DARK = 64  # whole numbers that are all less are hardly of images whose white is 255
+FEWEST_PIXELS = 16
 ROUNDING = 1e-6  # of the width or the ends of a range: how far outside a value may lie
 
 
@@ -45,6 +47,13 @@ class ArrayImages:
         """Whether the images are rows of features."""
         return bool(self.columns)
 
+    @property
+    def looks_like_pixels(self) -> bool:
+        """Whether a table has columns enough for an image, of whole numbers from 0 to 255."""
+        lowest, highest = self._extent()
+        whole = self.values.dtype.kind in WHOLE and lowest == 0 and DARK <= highest <= WHITE
+        return whole and len(self.columns) >= FEWEST_PIXELS
+
     def labels_for(self, num_labels: int) -> np.ndarray | None:
         """Labels (N,) from 0 to num_labels - 1. Raises InputError if they are others."""
         if self.labels is None:
@@ -74,12 +83,13 @@ class ArrayImages:
         """The images in a network's input shape, with values from `lower` to `upper`.
 
         Whole numbers from 0 to 255 are pixels: 0 becomes `lower`, 255 `upper`. If all are 0 or 1,
-        1 becomes `upper`. Other values, and the features of a table for a flat network, are taken
-        as they are. Raises InputError if the images do not fit, RangeError if values lie outside.
+        1 becomes `upper`. Other values, and those of a table whose columns have ranges of their
+        own, are taken as they are. Raises InputError if the images do not fit, RangeError if values
+        lie outside.
         """
         if arranged(self.values[0], input_shape) is None:
             raise self._misfit(input_shape)
-        white = self._white(input_shape)
+        white = None if self.is_table and np.ndim(lower) else self._white()
         if white is None:
             self._check_range(input_shape, lower, upper)
 
@@ -90,12 +100,19 @@ class ArrayImages:
         described = self._described(input_shape, white, lower, upper)
         return FittedImages(len(self), input_shape, image, described)
 
-    def _white(self, input_shape: tuple[int, ...]) -> int | None:
-        """The whole number that stands for white; None if values are taken as they are."""
-        is_features = self.is_table and len(input_shape) == 1
+    def _white(self) -> int | None:
+        """The whole number that stands for white; None if values are taken as they are.
+
+        Raises InputError if it is not clear.
+        """
         lowest, highest = self._extent()
-        if is_features or self.values.dtype.kind not in WHOLE or lowest < 0 or highest > WHITE:
+        if self.values.dtype.kind not in WHOLE or lowest < 0 or highest > WHITE:
             return None
+        if 1 < highest < DARK:
+            raise InputError(
+                f"the images are whole numbers from {lowest} to {highest}, where 0 is black and "
+                f"{WHITE} white: divide them by their white, and by {WHITE} if they are this dark"
+            )
         return 1 if highest == 1 else WHITE
 
     @cached_property
@@ -140,8 +157,15 @@ class ArrayImages:
             return ColumnError(f"{there}: if a column is the label, name it")
         grey = (*input_shape[:-1], 1)
         is_grey = arranged(self.values[0], grey) is not None and input_shape[-1] == 3
-        repeat = " (3 channels): repeat the grey values for each" if is_grey else ""
-        return InputError(f"the images are {by(self.shape)}, {takes}{repeat}")
+        if is_grey:
+            return InputError(
+                f"the images are {by(self.shape)}, {takes} (3 channels): repeat the grey values "
+                "for each"
+            )
+        return InputError(
+            f"the images are {by(self.shape)}, {takes}: give arrays of that shape, or pictures, "
+            "which are made to fit"
+        )
 
     def _described(
         self, input_shape: tuple[int, ...], white: int | None, lower: Ends, upper: Ends

@@ -55,6 +55,7 @@ class EvaluationSet:
     labels: np.ndarray | None  # (N, classes) one-hot
     names: tuple[str, ...] = ()  # of the files that they come from, if each has one
     described: str = ""
+    classes: tuple[str, ...] = ()  # the names of the labels 0, 1, ..., if they have names
 
     def true_labels(self, logits: np.ndarray, ids: Sequence[int] | None = None) -> np.ndarray:
         """One-hot labels (N, classes) of images (all, or `ids`) that have these logits.

@@ -25,6 +25,8 @@ SEPARATORS = ",;\t"
 TABS = ".tsv"
 NUMBER = re.compile(r'\s*"?[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?"?\s*', re.ASCII | re.IGNORECASE)
 
+DECIMAL_COMMA = re.compile(r'(?:^|;)[ "]*[+-]?\d*,\d+(?:e[+-]?\d+)?[ "]*(?:;|$)', re.M | re.I)
+
 
 def load_text(path: Path, label: str = "") -> ArrayImages:
     """The rows of a file with commas, semicolons or tabs between its columns.
@@ -36,11 +38,14 @@ def load_text(path: Path, label: str = "") -> ArrayImages:
     with regular_file.opened(path, LARGEST) as file:
         encoding = _encoding(file)
         first = _first_line(file, encoding)
-        separator = "\t" if path.suffix.lower() == TABS else max(SEPARATORS, key=first.count)
+        separator = _separator(first, path)
+        fields = first.split(separator)
+        decimal = _decimal_mark(file, encoding) if separator == ";" else "."
         frame = pd.read_csv(
             file,
             sep=separator,
-            header=None if _is_row(first.split(separator)) else 0,
+            decimal=decimal,
+            header=None if _is_row([field.replace(decimal, ".") for field in fields]) else 0,
             encoding=encoding,
             encoding_errors="replace",
             keep_default_na=False,  # a class may be called NA
@@ -115,6 +120,21 @@ def _first_line(file: BinaryIO, encoding: str) -> str:
     if not end and not is_whole:
         raise ValueError(f"its first line has more than {LARGEST_LINE} B")
     return line
+
+
+def _separator(first: str, path: Path) -> str:
+    if path.suffix.lower() == TABS:
+        return "\t"
+    if ";" in first and DECIMAL_COMMA.search(first):
+        return ";"
+    return max(SEPARATORS, key=first.count)
+
+
+def _decimal_mark(file: BinaryIO, encoding: str) -> str:
+    """The comma, if a spreadsheet that separates columns by semicolons writes it in numbers."""
+    start = file.read(LARGEST_LINE).decode(encoding, "replace")
+    file.seek(0)
+    return "," if DECIMAL_COMMA.search(start) else "."
 
 
 def _is_row(fields: list[str]) -> bool:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lipschitz.maths.chance import FEWEST, is_better, is_guessing
-from lipschitz.network import Convention, Network
+from lipschitz.network import Box, Convention, Network
 
 FIRST_TRIED = 20  # images, of those classified wrongly: the others cost time
 MENDED = 0.25  # a share of them that another range has to mend, to be tried on all images
@@ -27,36 +27,53 @@ class Accuracy(NamedTuple):
         return f"{self.right} of {self.number}"
 
 
+class Normalization(NamedTuple):
+    """(x - mean) / std, numbers or one for each channel, of values in [0, 1]."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    of: str  # whose they are
+
+    def __str__(self) -> str:
+        return f"normalized with the mean and std of {self.of}"
+
+
 class Alternative(NamedTuple):
     """Another form in which a network may get its images."""
 
     lower: float  # black
     upper: float  # white
     turned: bool = False  # blue before red
-    normalization: str = ""  # WITHOUT or IMAGENET
+    normalization: Normalization | None = None
+    unnormalized: bool = False  # without the mean and std of the convention
 
     def __str__(self) -> str:
         parts = [f"values in [{self.lower:g}, {self.upper:g}]", self.normalization]
-        return " ".join(filter(None, [*parts, "with the channels turned" if self.turned else ""]))
+        parts.append("without its mean and std" if self.unnormalized else "")
+        parts.append("with the channels turned" if self.turned else "")
+        return " ".join(map(str, filter(None, parts)))
 
 
 class Better(NamedTuple):
     """An alternative that a network classifies clearly more images correctly in."""
 
     alternative: Alternative
+    others: tuple[Alternative, ...]  # in which it is as good
     right: int  # images that are classified correctly
     before: Accuracy  # without it
 
     def __str__(self) -> str:
+        more = "; ".join(map(str, self.others[:MOST_NAMED]))
+        others = f" (and as good on {more})" if more else ""
         return (
-            f"the network is better on {self.alternative}: {self.right} of {self.before.number} "
-            f"test images are classified correctly, not {self.before.right}"
+            f"the network is better on {self.alternative}{others}: {self.right} of "
+            f"{self.before.number} test images are classified correctly, not {self.before.right}"
         )
 
 
 RANGES = ((0.0, 1.0), (-0.5, 0.5), (-1.0, 1.0), (0.0, 255.0))
-WITHOUT, IMAGENET = "without its mean and std", "normalized with ImageNet's mean and std"
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of values in [0, 1]
+IMAGENET = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "ImageNet")
+MOST_NAMED = 2  # alternatives beside the first
 CHANNELS = 3  # that can be turned
 
 
@@ -107,57 +124,89 @@ def better_input(
 ) -> Better | None:
     """The alternative that is best, if one is clearly better; `labels` are one-hot.
 
-    The network, which has this convention, is tried on ranges, with the channels turned, and
-    without its normalization or with ImageNet's.
+    The network, which has this convention, is tried on ranges, with the channels turned, without
+    its normalization, or with that of ImageNet or of these images.
     """
     right = _right(logits, labels)
     if right.all() or np.ndim(network.box.lower) or np.ndim(network.box.upper):
         return None
     wrong = np.flatnonzero(~right)[:FIRST_TRIED]
     candidates = {}
-    for each in _alternatives(images.shape[1:], convention):
+    for each in _alternatives(images, convention):
         mended = _right(network.logits(_converted(images[wrong], each, convention)), labels[wrong])
         if mended.mean() >= MENDED:
             converted = _converted(images, each, convention)
             candidates[each] = _right(network.logits(converted), labels)
     if not candidates:
         return None
-    best = max(candidates, key=lambda each: candidates[each].sum())
-    found = candidates[best]
-    gained, lost = int((found & ~right).sum()), int((right & ~found).sum())
+    best = max(candidates.values(), key=np.sum)
+    gained, lost = _changed(right, best)
     clearly = gained - lost >= BETTER * len(labels) and is_better(gained, lost)
-    if not clearly or is_guessing(int(found.sum()), *labels.shape):
+    if not clearly or is_guessing(int(best.sum()), *labels.shape):
         return None
-    return Better(best, int(found.sum()), Accuracy(int(right.sum()), len(labels)))
+    # one image more is no reason to name an unusual one
+    first = next(
+        each for each, found in candidates.items() if not is_better(*_changed(found, best))
+    )
+    counts = {each: int(found.sum()) for each, found in candidates.items()}
+    reached = counts.pop(first)
+    others = tuple(each for each, count in counts.items() if count >= reached)
+    return Better(first, others, reached, Accuracy(int(right.sum()), len(labels)))
 
 
-def _alternatives(shape: tuple[int, ...], convention: Convention) -> Iterator[Alternative]:
-    """All that differ from what the network gets."""
+def _changed(before: np.ndarray, after: np.ndarray) -> tuple[int, int]:
+    """How many images are classified correctly only after, and only before."""
+    return int((after & ~before).sum()), int((before & ~after).sum())
+
+
+def _alternatives(images: np.ndarray, convention: Convention) -> Iterator[Alternative]:
+    """All that differ from what the network gets; the usual ones first."""
     own = (float(convention.box.lower), float(convention.box.upper))
-    colours = CHANNELS in (shape[0], shape[-1])
+    colours = CHANNELS in (images.shape[1], images.shape[-1])
     for ends in RANGES if own in RANGES else (own, *RANGES):
         for turned in (False, True) if colours else (False,):
             if (ends, turned) != (own, False):
                 yield Alternative(*ends, turned)
             if convention.is_normalized:
-                yield Alternative(*ends, turned, WITHOUT)
-    if colours and not convention.is_normalized:
-        yield Alternative(0.0, 1.0, normalization=IMAGENET)
+                yield Alternative(*ends, turned, unnormalized=True)
+    if not convention.is_normalized:
+        if colours:
+            yield Alternative(0.0, 1.0, normalization=IMAGENET)
+        yield Alternative(0.0, 1.0, normalization=_normalization_of(images, convention.box))
+
+
+def _normalization_of(images: np.ndarray, box: Box) -> Normalization:
+    """The mean and std of images, of each channel if there are three; to three digits."""
+    x = (images - box.lower) / float(box.width)
+    others = None
+    if CHANNELS in (images.shape[1], images.shape[-1]):
+        channel = _channel_axis(images)
+        others = tuple(axis for axis in range(x.ndim) if axis != channel)
+    mean, std = (
+        tuple(float(f"{each:.3g}") for each in np.ravel(of(x, axis=others)))
+        for of in (np.mean, np.std)
+    )
+    return Normalization(mean, tuple(each or 1.0 for each in std), "these images")
 
 
 def _converted(images: np.ndarray, to: Alternative, convention: Convention) -> np.ndarray:
     """Images (N, *shape) such that the network's layers see them as the alternative."""
     box = convention.box
     x = to.lower + (images - box.lower) / box.width * (to.upper - to.lower)
-    axis = images.ndim - 1 if images.shape[-1] == CHANNELS else 1
+    axis = _channel_axis(images)
     if to.turned:
         x = np.flip(x, axis)
-    if to.normalization == IMAGENET:
-        x = (x - _along(IMAGENET_MEAN, axis, x.ndim)) / _along(IMAGENET_STD, axis, x.ndim)
-    elif to.normalization == WITHOUT:
+    if to.normalization is not None:
+        mean, std = (_along(each, axis, x.ndim) for each in to.normalization[:2])
+        x = (x - mean) / std
+    elif to.unnormalized:
         mean, std = (_along(each, axis, x.ndim) for each in (convention.mean, convention.std))
         x = x * std + mean
     return np.ascontiguousarray(x, np.float32)
+
+
+def _channel_axis(images: np.ndarray) -> int:
+    return images.ndim - 1 if images.shape[-1] == CHANNELS else 1
 
 
 def _along(numbers: tuple[float, ...], axis: int, ndim: int) -> np.ndarray:

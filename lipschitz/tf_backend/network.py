@@ -11,6 +11,7 @@ from threading import Lock
 import numpy as np
 
 from lipschitz.network import (
+    SUM_ERROR_OF_MANY,
     Box,
     Convention,
     Maxima,
@@ -160,6 +161,12 @@ def network_of(
     normalized = _normalized(predict, input_shape, convention)
     outputs = _try(normalized, input_shape, images)
     ending = "" if convention.probabilities else _ending(normalized, input_shape, outputs)
+    if convention.probabilities and not _may_be_probabilities(outputs):
+        raise ValueError(
+            f"its outputs are no probabilities: for grey images they are {outputs.min():.3g} to "
+            f"{outputs.max():.3g}, with a sum of {outputs[0].sum():.3g}; logits are scored as they "
+            "are"
+        )
     if outputs.shape[1] == 1 and ending == "softmax":
         raise ValueError(
             "the network ends with a softmax of one number, which is always 1: let it end with a "
@@ -191,6 +198,15 @@ def count_logits(
     if number < 2:
         raise ValueError("the network gives one number for an image; needed is a logit a class")
     return number
+
+
+def _may_be_probabilities(outputs: np.ndarray) -> bool:
+    """Whether outputs (N, K) are those of a softmax, or of a sigmoid if K = 1, in any precision."""
+    inside = (outputs >= 0).all() and (outputs <= 1).all()
+    totals = outputs.sum(axis=1)
+    return bool(
+        inside and (outputs.shape[1] == 1 or np.allclose(totals, 1, atol=SUM_ERROR_OF_MANY))
+    )
 
 
 def _normalized(

@@ -257,7 +257,7 @@ def test_second_order_is_saved_and_scored(workplace):
 
 def test_fewer_images_than_asked_are_said(workplace):
     done = collect(workplace, "-d digits -m 2-layer -i 1 -f 255 -n 3 --target_type 1")
-    assert "--numimg 3: there are 2 test images from 255 on" in done.stdout
+    assert "--numimg 3: only 2 test images from 255 on" in done.stdout
 
 
 def test_an_image_beyond_the_last_is_an_error(workplace):

@@ -282,6 +282,10 @@ def there(tmp_path_factory):
     keras.Sequential(
         [keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(10, "softmax")]
     ).save(here / "net.keras")
+    (here / "models").mkdir()
+    keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(10)]).save(
+        here / "models" / "logits.keras"
+    )
     images = keras.Input((28, 28, 1)), keras.Input((3,))
     joined = layers.Concatenate()([layers.Flatten()(images[0]), images[1]])
     keras.Model(images, layers.Dense(3)(joined)).save(here / "two_inputs.keras")
@@ -291,6 +295,9 @@ def there(tmp_path_factory):
     arrays = {
         "good": {"x": good, "y": LABELS},
         "in_255": {"x": 255 * good, "y": LABELS},
+        "nearly": {"x": good * np.float32(1.001), "y": LABELS},
+        "normalized": {"x": (good - 0.3) / 0.3, "y": LABELS},
+        "in_16": {"x": np.rint(16 * good).astype(np.uint8), "y": LABELS},
         "colours": {"x": np.repeat(good, 3, axis=-1), "y": LABELS},
         "holes": {"x": holes, "y": LABELS},
         "ragged": {"x": good, "y": LABELS[:-1]},
@@ -309,6 +316,9 @@ def there(tmp_path_factory):
     [
         ("net.keras", "in_255.npz", "have values from 0 to 255, the network takes 0 to 1; if it"),
         ("net.keras", "in_255.npz", "takes these, give --input_range 0 255"),
+        ("net.keras", "nearly.npz", "clip them to 0 and 1"),
+        ("net.keras", "normalized.npz", "if they are normalized, give them as they were, with --m"),
+        ("net.keras", "in_16.npz", "in_16.npz: the images are whole numbers from 0 to 16"),
         ("net.keras", "colours.npz", "the images are 28x28x3, the network takes 28x28x1"),
         ("net.keras", "holes.npz", "image 3 has values that are not finite"),
         ("net.keras", "ragged.npz", "there are 12 images and 11 labels"),
@@ -320,6 +330,7 @@ def there(tmp_path_factory):
         ("net.keras", "good.npy", "good.npy not found, but there is good.npz"),
         ("net.keras", "good", "no data set named 'good': choose from mnist, cifar, digits, imagen"),
         ("net.kears", "good.npz", "or is it net.keras?"),
+        ("logits.keras", "good.npz", "not found, but there is models/logits.keras"),
         ("nets/net.keras", "good.npz", "nets/net.keras not found"),
         ("two_inputs.keras", "good.npz", "the model has 2 inputs"),
         ("nowhere:make", "good.npz", "there is no module 'nowhere'"),
@@ -339,6 +350,10 @@ def test_what_does_not_fit_is_told_in_a_line(there, network, images, said):
         ("-m net.keras -d good.npz --mean 1 2 --std 1 2 3", "2 numbers in --mean and 3 in --std"),
         ("-m net.keras -d good.npz --input_range 0 255", "hardly any of the 0 to 255 that the"),
         ("-m net.keras -d good.npz --input_range 0 255", "give --input_range 0 1"),
+        (
+            "-m models/logits.keras -d good.npz --outputs probabilities",
+            "its outputs are no probabilities: for grey images they are ",
+        ),
         ("-m net.keras -d good.npz --std 0", "--std: 0: give a number above 0"),
         ("-m net.keras -d good.npz --mean 1 1 1", "there are 3 means, one for each channel"),
         ("-m net.keras -d good.npz --tensors a", "give two names with a comma between them"),
@@ -363,7 +378,6 @@ def test_a_better_range_is_told_with_the_option(there, tmp_path):
     done = collect(tmp_path, "-m", "net.keras", "-d", "all.npz")
     (warning,) = [each for each in lines(done.stderr, "warning: ") if "better on" in each]
     assert "values in [0, 255]: " in warning
-    assert (
-        "it gets values in [0.0, 1.0]; if it was trained on others, give --input_range 0 255"
-        in (warning)
+    assert "it gets values in [0, 1]; if it was trained on others, give --input_range 0 255" in (
+        warning
     )

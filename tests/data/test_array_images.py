@@ -117,7 +117,7 @@ def test_channels_are_turned_if_they_are_on_the_other_side():
 
 
 def test_what_does_not_fit_is_told():
-    with pytest.raises(InputError, match=r"the images are 4x5x3, the network takes 8x8x1$"):
+    with pytest.raises(InputError, match=r"the images are 4x5x3, the network takes 8x8x1: give"):
         fitted(FLOATS, (8, 8, 1))
     with pytest.raises(InputError, match="the images are 20, the network takes 4x6"):
         fitted(FLOATS.reshape(18, 20), (4, 6))
@@ -162,8 +162,24 @@ def test_features_of_a_table_are_taken_as_they_are():
     images = table.fitted((3,), lower, upper)
     np.testing.assert_array_equal(images[:], rows)
     assert images.described == "2 rows of 3 values (int64, 0 to 200)"
-    with pytest.raises(RangeError, match="from 0 to 200, the network takes 0 to 1"):
-        table.fitted((3,), 0, 1)
+    assert not table.looks_like_pixels
+
+
+def test_a_table_is_pixels_if_all_its_columns_have_one_range():
+    """As they have if the user says what the network takes for black and white."""
+    table = of_arrays(BYTES.reshape(6, 60), columns=columns(60))
+    np.testing.assert_array_equal(
+        table.fitted((60,), 0, 1)[:], BYTES.reshape(6, 60).astype(np.float32) / 255
+    )
+    assert table.looks_like_pixels
+
+
+def test_whole_numbers_that_are_all_dark_are_refused():
+    """Pixels from 0 to 16 would be scored as nearly black images."""
+    digits = np.arange(17, dtype=np.uint8).reshape(1, 17)
+    with pytest.raises(InputError, match=r"whole numbers from 0 to 16, .*: divide them by their"):
+        fitted(digits, (17,))
+    np.testing.assert_array_equal(fitted(digits / 16, (17,))[0], np.arange(17) / 16)
 
 
 def test_a_table_is_pixels_for_a_network_of_images():

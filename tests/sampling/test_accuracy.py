@@ -98,7 +98,7 @@ def test_turned_channels_are_found():
 
 
 def test_a_normalization_that_is_lacking_is_found():
-    mean, std = np.array(accuracy.IMAGENET_MEAN), np.array(accuracy.IMAGENET_STD)
+    mean, std = map(np.array, accuracy.IMAGENET[:2])
 
     def blind_to_others(x):
         """What ImageNet's normalization was made of; nothing if black is not as dark as there."""
@@ -106,7 +106,7 @@ def test_a_normalization_that_is_lacking_is_found():
 
     sees = Alternative(0, 1, normalization=accuracy.IMAGENET)
     assert better(of_channel(0, blind_to_others), COLOURS) == sees
-    assert str(sees) == "values in [0, 1] normalized with ImageNet's mean and std"
+    assert str(sees) == "values in [0, 1] normalized with the mean and std of ImageNet"
 
 
 def test_a_normalization_that_is_there_twice_is_found():
@@ -119,7 +119,40 @@ def test_a_normalization_that_is_there_twice_is_found():
             return network.logits(np.float32((x - 5) / 10 - 0.5))
 
     found = better(Twice(network.a, network.b, (28, 28, 1)), IMAGES + 0.5, convention)
-    assert found == Alternative(0, 1, normalization=accuracy.WITHOUT)
+    assert found == Alternative(0, 1, unnormalized=True)
+
+
+def test_the_usual_one_of_those_that_are_as_good_is_named_first():
+    """A network that sees the signs alone: any range with its middle at 0 is as good."""
+    network = trained()
+
+    class Signs(NumPyNetwork):
+        def logits(self, x):
+            return network.logits(np.float32(np.sign(x)) / 2)
+
+    seen = Signs(network.a, network.b, (28, 28, 1))
+    seen.box = Box(0, 1)
+    x = IMAGES + 0.5
+    found = accuracy.better_input(seen, x, LABELS, seen.logits(x), Convention(Box(0, 1)))
+    assert found.alternative == Alternative(-0.5, 0.5)
+    assert "(and as good on values in [-1, 1])" in str(found)
+
+
+def test_a_normalization_by_the_images_own_mean_and_std_is_found():
+    mean, std = (IMAGES + 0.5).mean(), (IMAGES + 0.5).std()
+
+    class Normalized(NumPyNetwork):
+        """Blind to images that do not have the mean 0 and the standard deviation 1, nearly."""
+
+        def logits(self, x):
+            return network.logits(
+                np.float32(x * std + mean - 0.5) * (x.min() < -0.1) * (x.max() > 2)
+            )
+
+    network = trained()
+    seen = Normalized(network.a, network.b, (28, 28, 1))
+    found = better(seen, IMAGES + 0.5, Convention(Box(0, 1)))
+    np.testing.assert_allclose(found.normalization[:2], [[mean], [std]], rtol=5e-3)
 
 
 @pytest.mark.parametrize(("shift", "words"), [(1, "one above the label"), (-1, "one below")])

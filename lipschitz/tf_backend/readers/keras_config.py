@@ -174,7 +174,10 @@ def _instead(found: dict[str, object], compiled: bool) -> str:
             'compile the model in it with losses of Keras, compile("adam", "mse"), and save again'
         )
     if found["class_name"] == "Lambda":
-        return "use keras.layers.Rescaling to scale images, and Keras's own layers for all else"
+        return (
+            "use keras.layers.Rescaling to scale images, and Keras's own layers for all else; or "
+            "name a function of yours that gives the model, MODULE:FUNCTION, in place of the file"
+        )
     if found.get("module") == "keras.quantizers":
         return "save the model before it is quantized: rounding has no gradients"
     return "build the model from Keras's own layers"

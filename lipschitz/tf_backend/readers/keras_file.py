@@ -29,7 +29,7 @@ def load(path: Path) -> keras.Model:
     from lipschitz.tf_backend.runtime import keras, own_settings
 
     try:
-        with regular_file.opened(path, hdf5.LARGEST) as file, zipfile.ZipFile(file) as archive:
+        with regular_file.opened(path, hdf5.LARGEST) as file, _archive(file) as archive:
             _check_members(archive)
             config = json.loads(archive.read(CONFIG))
             if isinstance(config, dict):
@@ -48,6 +48,15 @@ def load(path: Path) -> keras.Model:
             return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras has no common class for what can be wrong in a file
         raise ValueError(reason(error)) from error
+
+
+def _archive(file: BinaryIO) -> zipfile.ZipFile:
+    if not zipfile.is_zipfile(file):
+        raise ValueError(
+            "it is cut off, or no file that model.save of Keras 3 wrote: the ending says what a "
+            "file is"
+        )
+    return zipfile.ZipFile(file)
 
 
 def check_weights(file: BinaryIO) -> None:
