@@ -1,9 +1,9 @@
 """Input transformations: what a defence does to an image before the network sees it.
 
-Each maps an image (H, W, C), float32 in [0, 1], to another. They run in the sampling workers.
-Gradients are taken at the transformed point, as if the derivative of the transformation were the
-identity (BPDA: Athalye, Carlini and Wagner, ICML 2018). To add one, write a function here and add
-it to TRANSFORMATIONS.
+Each maps an image (H, W, C) or (H, W), float32 in [0, 1], to another. They run in the sampling
+workers. Gradients are taken at the transformed point, as if the derivative of the transformation
+were the identity (BPDA: Athalye, Carlini and Wagner, ICML 2018). To add one, write a function here
+and add it to TRANSFORMATIONS.
 """
 
 import io
@@ -16,13 +16,13 @@ BIT_DEPTH = 3
 JPEG_QUALITY = 75
 
 
-def reduce_bit_depth(image: np.ndarray) -> np.ndarray:
-    """Keep the BIT_DEPTH highest bits of each byte (Xu, Evans and Qi, NDSS 2018)."""
-    dropped = 8 - BIT_DEPTH
+def defend_reduce(image: np.ndarray, depth: int = BIT_DEPTH) -> np.ndarray:
+    """Keep the `depth` highest bits of each byte (Xu, Evans and Qi, NDSS 2018)."""
+    dropped = 8 - depth
     return _from_bytes(_truncated(image) >> dropped << dropped)
 
 
-def jpeg(image: np.ndarray) -> np.ndarray:
+def defend_jpeg(image: np.ndarray) -> np.ndarray:
     """Compress as JPEG and decompress (Dziugaite, Ghahramani and Roy, 2016)."""
     packed = io.BytesIO()
     pixels = _truncated(image)
@@ -32,15 +32,13 @@ def jpeg(image: np.ndarray) -> np.ndarray:
     return _from_bytes(np.asarray(Image.open(packed)).reshape(image.shape))
 
 
-def png(image: np.ndarray) -> np.ndarray:
+def defend_png(image: np.ndarray) -> np.ndarray:
     """Store as PNG, which only rounds to bytes."""
     return _from_bytes(np.rint(image * 255).astype(np.uint8))
 
 
 TRANSFORMATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "defend_reduce": reduce_bit_depth,
-    "defend_jpeg": jpeg,
-    "defend_png": png,
+    each.__name__: each for each in (defend_reduce, defend_jpeg, defend_png)
 }
 
 

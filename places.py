@@ -19,8 +19,8 @@ from lipschitz.support.text import printable
 if TYPE_CHECKING:
     from lipschitz.tf_backend.runtime import keras
 
-KERAS, HDF5, ONNX, GRAPH = ".keras", (".h5", ".hdf5"), ".onnx", ".pb"
-NETWORKS = (KERAS, *HDF5, ONNX, GRAPH)
+KERAS, ONNX, GRAPH = ".keras", ".onnx", ".pb"
+NETWORKS = (KERAS, *model_file.HDF5, ONNX, GRAPH)
 ARRAYS = (own_images.ARRAYS, own_images.MAPPED)
 TABLES = (*own_images.TEXT_TABLES, own_images.PARQUET)
 IMAGES = (*ARRAYS, *TABLES, *pictures.ENDINGS)

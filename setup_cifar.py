@@ -11,10 +11,12 @@ import os
 import sys
 import tarfile
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from lipschitz.builtin import models_of_2018
 from lipschitz.builtin.architectures import NUM_LABELS
 from lipschitz.builtin.model_names import Family
 from lipschitz.data.dataset import (
@@ -50,7 +52,7 @@ IMAGE_SIZE, NUM_CHANNELS = 32, 3
 IMAGES_PER_BATCH = 10000
 RECORD = 1 + NUM_CHANNELS * IMAGE_SIZE**2  # bytes: a label, then the red, green and blue plane
 
-FAMILY = Family("cifar", IMAGE_SIZE, NUM_CHANNELS, filters=(64, 128), units=256)
+FAMILY = Family("cifar", IMAGE_SIZE, NUM_CHANNELS, sizes=(64, 64, 128, 128, 256, 256))
 
 
 def load() -> DataSet:
@@ -59,6 +61,12 @@ def load() -> DataSet:
         read_train=lambda: validation_apart(_images(TRAIN_BATCHES)),
         read_test=lambda: _images(TEST_BATCHES),
     )
+
+
+# as scripts of 2018 import them
+CIFAR = load
+CIFARModel = partial(models_of_2018.seven_layer, FAMILY)
+TwoLayerCIFARModel = partial(models_of_2018.two_layer, FAMILY)
 
 
 def folder() -> Path:

@@ -23,7 +23,7 @@ IMAGE_SIZE, NUM_CHANNELS = 28, 1
 # sorted by their 13 writers, so each writer is in all three parts.
 CYCLE, TEST, VALIDATION = 7, 0, 3
 
-FAMILY = Family("digits", IMAGE_SIZE, NUM_CHANNELS, filters=(32, 64), units=200)
+FAMILY = Family("digits", IMAGE_SIZE, NUM_CHANNELS, sizes=(32, 32, 64, 64, 200, 200))
 
 
 def load() -> DataSet:

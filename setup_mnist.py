@@ -12,10 +12,12 @@ import os
 import sys
 import zlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from lipschitz.builtin import models_of_2018
 from lipschitz.builtin.architectures import NUM_LABELS
 from lipschitz.builtin.model_names import Family
 from lipschitz.data.dataset import (
@@ -73,7 +75,7 @@ TEST_LABELS = IdxFile(
 )
 FILES = (TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)
 
-FAMILY = Family("mnist", IMAGE_SIZE, NUM_CHANNELS, filters=(32, 64), units=200)
+FAMILY = Family("mnist", IMAGE_SIZE, NUM_CHANNELS, sizes=(32, 32, 64, 64, 200, 200))
 
 
 def load() -> DataSet:
@@ -82,6 +84,12 @@ def load() -> DataSet:
         read_train=lambda: validation_apart(_images(TRAIN_IMAGES, TRAIN_LABELS)),
         read_test=lambda: _images(TEST_IMAGES, TEST_LABELS),
     )
+
+
+# as scripts of 2018 import them
+MNIST = load
+MNISTModel = partial(models_of_2018.seven_layer, FAMILY)
+TwoLayerMNISTModel = partial(models_of_2018.two_layer, FAMILY)
 
 
 def _images(images: IdxFile, labels: IdxFile) -> Images:

@@ -6,13 +6,16 @@ networks that it starts from, _init and _teacher) and models/DATASET_brelu.keras
 """
 
 import catalogue
-from lipschitz.builtin import model_file
-from lipschitz.builtin.training import EPOCHS, Rate, Recipe, distil, train
+from lipschitz.builtin import model_file, training, training_of_2018
+from lipschitz.builtin.training import EPOCHS, Rate, Recipe
+from lipschitz.settings import SEED
 from lipschitz.support.command import run
 from lipschitz.support.options import Parser, number
 
+train = training_of_2018.train_seven_layer  # as scripts of 2018 import it
+
 RATE = Rate(0.01, decay=1e-6)
-TRAIN = {"normal": train, "distilled": distil, "brelu": train}
+TRAIN = {"normal": training.train, "distilled": training.distil, "brelu": training.train}
 DATASETS = ["cifar", "mnist"]  # of 2018
 
 
@@ -23,6 +26,7 @@ def main() -> None:
     add("--dataset", nargs="+", choices=catalogue.TRAINABLE, default=DATASETS, help="data sets")
     add("--model_name", nargs="+", choices=TRAIN, default=list(TRAIN), help="networks")
     add("--epochs", type=number(1), default=EPOCHS, help="times that all images are seen")
+    add("--seed", type=number(0), default=SEED, help="of weights, dropout and order of images")
     add("--overwrite", action="store_true", help="train networks again that exist")
     args = parser.parse_args()
 
@@ -33,7 +37,8 @@ def main() -> None:
             if not args.overwrite and (path := model_file.find(architecture.stem)):
                 print(f"kept {path} (--overwrite trains it again)")
                 continue
-            TRAIN[model_name](architecture, data, Recipe(RATE, args.epochs))
+            recipe = Recipe(RATE, args.epochs, seed=args.seed)
+            TRAIN[model_name](architecture, data, recipe)
 
 
 if __name__ == "__main__":

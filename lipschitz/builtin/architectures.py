@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lipschitz.builtin.activations import Activation, sharp_softplus
@@ -39,20 +40,22 @@ def mlp(
 def seven_layer(
     image_size: int,
     num_channels: int,
-    filters: tuple[int, int],
-    units: int,
+    sizes: Sequence[int],
     activation: Activation,
 ) -> keras.Model:
-    """Four 3x3 convolutions with two max-poolings, then three dense layers; returns logits."""
+    """Four 3x3 convolutions with two max-poolings, then three dense layers; returns logits.
+
+    The six sizes are the filters of the convolutions and the units of the hidden dense layers.
+    """
     from lipschitz.tf_backend.runtime import keras, own_settings
 
     layers = keras.layers
     with own_settings():
         images = x = keras.Input((image_size, image_size, num_channels))
-        for count in filters:
-            x = activation(layers.Conv2D(count, 3)(x))
+        for first, second in (sizes[:2], sizes[2:4]):
+            x = activation(layers.Conv2D(first, 3)(x))
             # activations are monotone, so pooling first gives the same result with less work
-            x = activation(layers.MaxPooling2D()(layers.Conv2D(count, 3)(x)))
-        x = activation(layers.Dense(units)(layers.Flatten()(x)))
-        x = activation(layers.Dense(units)(layers.Dropout(0.5)(x)))
+            x = activation(layers.MaxPooling2D()(layers.Conv2D(second, 3)(x)))
+        x = activation(layers.Dense(sizes[4])(layers.Flatten()(x)))
+        x = activation(layers.Dense(sizes[5])(layers.Dropout(0.5)(x)))
         return keras.Model(images, layers.Dense(NUM_LABELS)(x))

@@ -24,17 +24,15 @@ if TYPE_CHECKING:
     from lipschitz.tf_backend.runtime import keras
 
 MODELS = Path("models")
+HDF5 = (".h5", ".hdf5")
 
 
 def with_extension(path: Path) -> Path:
-    """The path of a file in the current format."""
+    """The path of a file that Keras writes: in the current format, unless it ends in .h5."""
     if not path.name:
         raise InputError(f"{path} is a folder: name a file")
-    return (
-        path
-        if path.suffix == keras_file.EXTENSION
-        else path.with_name(path.name + keras_file.EXTENSION)
-    )
+    has_one = path.suffix in (keras_file.EXTENSION, *HDF5)
+    return path if has_one else path.with_name(path.name + keras_file.EXTENSION)
 
 
 def path_to_save(stem: str) -> Path:
@@ -60,7 +58,7 @@ def readable(stem: str) -> Path | None:
 
 def save(model: keras.Model, path: Path) -> None:
     """Write the whole model, or nothing."""
-    with replacing(path, keras_file.EXTENSION) as unfinished:
+    with replacing(path, path.suffix) as unfinished:
         model.save(unfinished)
 
 

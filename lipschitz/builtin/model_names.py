@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -35,8 +35,7 @@ class Family:
     dataset: str
     image_size: int
     num_channels: int
-    filters: tuple[int, int]  # of the 7-layer networks
-    units: int  # of their dense layers
+    sizes: tuple[int, ...]  # of the layers of the 7-layer networks
 
     def named(self, name: str, activation: str = "relu") -> Architecture | None:
         """The network of this name, None if there is none; `activation` is that of "normal"."""
@@ -55,13 +54,19 @@ class Family:
         }
         return known.get(name) or self._numbered(name)
 
-    def cnn(self, activation: str) -> Architecture:
-        """The 7-layer CNN with any activation."""
+    def cnn(self, activation: str, sizes: Sequence[int] = ()) -> Architecture:
+        """The 7-layer CNN with any activation, and other sizes if they are given."""
+        own = [] if tuple(sizes) in ((), self.sizes) else list(map(str, sizes))
         return Architecture(
-            f"{self.dataset}_cnn_7layer_{activation}",
-            self._seven_layer(ACTIVATIONS[activation]),
-            f"python3 train_nlayer.py --model {self.dataset} --modeltype cnn "
-            f"--activation {activation}",
+            "_".join([self.dataset, "cnn_7layer", activation, *own]),
+            partial(seven_layer, *self._images, sizes or self.sizes, ACTIVATIONS[activation]),
+            " ".join(
+                [
+                    f"python3 train_nlayer.py --model {self.dataset} --modeltype cnn",
+                    f"--activation {activation}",
+                    *own,
+                ]
+            ),
         )
 
     def mlp(self, widths: list[int], activation: str) -> Architecture:
@@ -101,4 +106,4 @@ class Family:
         return self.image_size, self.num_channels
 
     def _seven_layer(self, activation: Activation) -> Callable[[], keras.Model]:
-        return partial(seven_layer, *self._images, self.filters, self.units, activation)
+        return partial(seven_layer, *self._images, self.sizes, activation)

@@ -40,6 +40,8 @@ class Recipe:
     epochs: int = EPOCHS
     batch: int = TRAINING_BATCH
     optimizer: str = "sgd"
+    momentum: float = MOMENTUM  # of sgd
+    seed: int = SEED  # of the initial weights, dropout and the order of images
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
@@ -75,23 +77,23 @@ def distil(architecture: Architecture, data: DataSet, recipe: Recipe) -> None:
 
     print("the teacher")
     teacher = start()
-    _fit(teacher, data.train, data.validation, recipe, T)
+    fit(teacher, data.train, data.validation, recipe, T)
     save(teacher, data, model_file.path_to_save(second))
 
     print("the student (its accuracy here is agreement with the teacher)")
     student = start()
     train, validation = (soft_labels(teacher, images) for images in (data.train, data.validation))
-    _fit(student, train, validation, recipe, T)
+    fit(student, train, validation, recipe, T)
     save(student, data, model_file.path_to_save(architecture.stem))
 
 
 def learn(architecture: Architecture, data: DataSet, recipe: Recipe) -> keras.Model:
-    """Train a network from its initial weights, which are the same in every run."""
+    """Train a network from its initial weights, which are the same in every run of a seed."""
     from lipschitz.tf_backend.runtime import keras
 
-    keras.utils.set_random_seed(SEED)
+    keras.utils.set_random_seed(recipe.seed)
     model = architecture.build()
-    _fit(model, data.train, data.validation, recipe)
+    fit(model, data.train, data.validation, recipe)
     return model
 
 
@@ -106,14 +108,14 @@ def save(model: keras.Model, data: DataSet, path: Path) -> None:
     )
 
 
-def _fit(
+def fit(
     model: keras.Model,
     images: Images,
     validation: Images,
     recipe: Recipe,
     temperature: float = 1.0,
-) -> None:
-    """Minimise the cross-entropy of softmax(logits / temperature)."""
+) -> keras.callbacks.History:
+    """Minimise the cross-entropy of softmax(logits / temperature); return Keras's history."""
     from lipschitz.tf_backend.runtime import keras, own_settings
 
     with own_settings():
@@ -121,7 +123,7 @@ def _fit(
             recipe.rate.initial, decay_steps=1, decay_rate=recipe.rate.decay
         )
         optimizers = {
-            "sgd": keras.optimizers.SGD(rate, momentum=MOMENTUM, nesterov=True),
+            "sgd": keras.optimizers.SGD(rate, momentum=recipe.momentum, nesterov=True),
             "adam": keras.optimizers.Adam(rate),
         }
         # a model around the model: the saved one has no temperature, loss or optimizer
@@ -131,7 +133,7 @@ def _fit(
             optimizer=optimizers[recipe.optimizer],
             metrics=["accuracy"],
         )
-        learner.fit(
+        return learner.fit(
             *images,
             validation_data=validation,
             batch_size=recipe.batch,

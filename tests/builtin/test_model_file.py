@@ -25,7 +25,7 @@ def build_two_layer():
 
 
 def build_seven_layer():
-    return seven_layer(28, 1, (32, 64), 200, ACTIVATIONS["relu"])
+    return seven_layer(28, 1, (32, 32, 64, 64, 200, 200), ACTIVATIONS["relu"])
 
 
 def write_hdf5(path, weights):

@@ -8,7 +8,7 @@ from lipschitz.builtin.architectures import mlp
 from lipschitz.builtin.model_names import Family
 from lipschitz.tf_backend.runtime import keras
 
-FAMILY = Family("cifar", 32, 3, filters=(64, 128), units=256)
+FAMILY = Family("cifar", 32, 3, sizes=(64, 64, 128, 128, 256, 256))
 X = np.linspace(-4, 4, 9, dtype=np.float32)[None]
 
 
@@ -64,6 +64,14 @@ def test_the_relu_cnn_of_train_nlayer_is_found_where_there_is_no_other(tmp_path,
     assert FAMILY.named("normal").stem == "cifar_cnn_7layer_relu"
     (tmp_path / "models" / "cifar.keras").touch()
     assert FAMILY.named("normal").stem == "cifar"
+
+
+def test_a_cnn_of_other_sizes_has_a_name_of_its_own():
+    assert FAMILY.cnn("tanh", (64, 64, 128, 128, 256, 256)).stem == "cifar_cnn_7layer_tanh"
+    own = FAMILY.cnn("tanh", (4, 5, 6, 7, 8, 9))
+    assert own.stem == "cifar_cnn_7layer_tanh_4_5_6_7_8_9"
+    assert own.train_command.endswith("--modeltype cnn --activation tanh 4 5 6 7 8 9")
+    assert [weight.shape[-1] for weight in own.build().weights[::2]] == [4, 5, 6, 7, 8, 9, 10]
 
 
 def test_the_normal_network_has_the_published_shapes():

@@ -30,7 +30,7 @@ def build(activation="relu"):
 
 
 def build_cnn(activation="relu"):
-    return seven_layer(SIZE, 1, (2, 3), UNITS, ACTIVATIONS[activation])
+    return seven_layer(SIZE, 1, (2, 2, 3, 3, UNITS, UNITS), ACTIVATIONS[activation])
 
 
 def sequential(*of, shape=(SIZE, SIZE, 1)):
@@ -235,9 +235,12 @@ def test_a_lambda_stands_only_where_2018_wrote_one(path, tmp_path):
 @pytest.mark.parametrize(
     ("name", "build"),
     [
-        ("mnist", lambda: seven_layer(28, 1, (32, 64), 200, ACTIVATIONS["relu"])),
+        ("mnist", lambda: seven_layer(28, 1, (32, 32, 64, 64, 200, 200), ACTIVATIONS["relu"])),
         ("mnist_2layer", lambda: two_layer(28, 1)),
-        ("mnist_cnn_7layer_tanh", lambda: seven_layer(28, 1, (32, 64), 200, ACTIVATIONS["tanh"])),
+        (
+            "mnist_cnn_7layer_tanh",
+            lambda: seven_layer(28, 1, (32, 32, 64, 64, 200, 200), ACTIVATIONS["tanh"]),
+        ),
     ],
 )
 def test_the_networks_of_2018_are_those_of_their_names(models_of_2018, name, build):
@@ -284,8 +287,10 @@ def test_the_forms_of_keras_2_are_known(path, config):
 
 @pytest.mark.parametrize("activation", [*ACTIVATIONS.values(), bounded_relu, sharp_softplus])
 def test_every_activation_of_2018_is_read(path, activation):
-    model = seven_layer(SIZE, 1, (2, 3), UNITS, activation)
-    found = loaded(path, model, lambda: seven_layer(SIZE, 1, (2, 3), UNITS, activation))
+    model = seven_layer(SIZE, 1, (2, 2, 3, 3, UNITS, UNITS), activation)
+    found = loaded(
+        path, model, lambda: seven_layer(SIZE, 1, (2, 2, 3, 3, UNITS, UNITS), activation)
+    )
     np.testing.assert_array_equal(found(X), model(X))
 
 

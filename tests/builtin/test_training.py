@@ -55,6 +55,19 @@ def test_steps_are_those_of_the_rule(tmp_path, monkeypatch, capsys):
     )
 
 
+def test_a_seed_fixes_the_weights():
+    def random():
+        return keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(2)])
+
+    architecture = Architecture("random", random, "")
+    first, again, other = (
+        learn(architecture, DATA, Recipe(RATE, epochs=1, seed=seed)).get_weights()[0]
+        for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.allclose(first, other)
+
+
 def test_distillation_is_that_of_the_definition(tmp_path, monkeypatch):
     """One epoch, then from there a teacher and a student, whose labels the teacher softens."""
     monkeypatch.chdir(tmp_path)

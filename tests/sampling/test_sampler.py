@@ -370,7 +370,9 @@ def test_an_object_of_2018_is_a_network():
 def test_maxima_are_those_of_plain_gradients_at_the_seeds_samples():
     """A gradient tape over the whole batch, without slices, streams and rules of our own."""
     tf.keras.utils.set_random_seed(6)
-    network = keras_network(for_sevens(seven_layer(28, 1, (8, 16), 20, ACTIVATIONS["relu"])))
+    network = keras_network(
+        for_sevens(seven_layer(28, 1, (8, 8, 16, 16, 20, 20), ACTIVATIONS["relu"]))
+    )
     x_0 = setup_digits.load().test_data[0]
     expected = []
     for iteration in range(2):

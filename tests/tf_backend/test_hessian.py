@@ -55,7 +55,16 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
+SLOW = "a loop"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(make, id=name, marks=[pytest.mark.slow] if name == SLOW else [])
+        for name, make in NETWORKS.items()
+    ],
+)
 def test_networks_of_many_kinds_against_tapes_over_tapes(make):
     predict = make()
     x = np.random.default_rng(5).uniform(-0.5, 0.5, (6, *SHAPE)).astype(np.float32)

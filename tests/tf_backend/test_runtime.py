@@ -53,7 +53,7 @@ def test_own_settings_hold_in_their_block_alone(of_the_user):
 
 
 def test_the_networks_of_2018_are_built_as_ever(of_the_user):
-    model = seven_layer(28, 1, (2, 2), 4, ACTIVATIONS["relu"])
+    model = seven_layer(28, 1, (2, 2, 2, 2, 4, 4), ACTIVATIONS["relu"])
     assert keras_network(model).input_shape == (28, 28, 1)
     assert {layer.compute_dtype for layer in model.layers} == {"float32"}
     assert settings() == of_the_user

@@ -28,7 +28,7 @@ def residual(skip=1, end=()):
 MODELS = {
     "2-layer": lambda: two_layer(4, 1),
     "operations": lambda: mlp(4, 1, [3], ACTIVATIONS["arctan"]),
-    "cnn with dropout": lambda: seven_layer(28, 1, (2, 2), 4, ACTIVATIONS["relu"]),
+    "cnn with dropout": lambda: seven_layer(28, 1, (2, 2, 2, 2, 4, 4), ACTIVATIONS["relu"]),
     "branches": residual,
     "sequential": lambda: keras.Sequential([keras.Input((4,)), layers.Dense(3, "tanh")]),
     "nested": lambda: keras.Sequential([keras.Input((4,)), residual(), layers.Dense(3)]),
@@ -46,7 +46,7 @@ def test_a_model_that_is_built_again_has_the_same_structure(build):
 
 
 def test_a_model_that_is_saved_and_loaded_has_the_same_structure(tmp_path):
-    model = seven_layer(28, 1, (2, 2), 4, ACTIVATIONS["arctan"])
+    model = seven_layer(28, 1, (2, 2, 2, 2, 4, 4), ACTIVATIONS["arctan"])
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     assert structure(again) == structure(model)
