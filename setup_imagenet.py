@@ -20,9 +20,12 @@ To add a frozen graph of your own, add a call at the end of the table in this fi
         logit="my_net/logits:0",        # logits (batch, classes),
         prob="my_net/softmax:0",        # their softmax, or the logits again,
         shape="",                       # and what the graph reshapes its logits to, if anything
-        classes=1001,                   # 1001 with a background class, 1000 without, or others
+        classes=1001,                   # as many as the graph has, if it is left out
         preprocess=doubled,             # from [-0.5, 0.5] to what it was trained on
     )
+
+The nine facts of 2018 (url, model_filename, image_size, label_filename, input_tensor, logit, prob,
+shape, after the name) are taken too, in this order or by these names.
 """
 
 from __future__ import annotations
@@ -60,6 +63,7 @@ from lipschitz.tf_backend.readers.preprocessing import (
 
 if TYPE_CHECKING:
     from lipschitz.network import Network
+    from lipschitz.tf_backend.runtime import tf
 
 MODELS = Path("tmp/imagenet")
 ARCHIVE = "http://download.huan-zhang.com/models/adv/imagenet/frozen_imagenet_models_v1.1.tar.gz"
@@ -82,20 +86,82 @@ class Entry:
     image_size: int
     logit: str
     prob: str  # softmax of the logits; the logits again if the graph has no softmax
-    shape: str = ""  # what the graph reshapes its logits to: it is fed (batch, classes)
-    input: str = "input:0"
-    classes: int = 1001
-    preprocess: Preprocess = doubled
-    label_filename: str = "labels.txt"
-    url: str = ARCHIVE  # empty: the user places the .pb
+    shape: str  # what the graph reshapes its logits to: it is fed (batch, classes)
+    input: str
+    classes: int | None  # None: as many as the graph gives logits
+    preprocess: Preprocess
+    label_filename: str
+    url: str  # empty: the user places the .pb
 
 
 ENTRIES: dict[str, Entry] = {}
+FAULTY: dict[str, str] = {}  # what is wrong with entries that cannot be used
+# what follows from a part of a name, as in 2018; all others have 1001 classes and take [-1, 1]
+FAMILIES: dict[str, Preprocess] = {
+    "vgg": centred,
+    "alexnet": centred_bgr,
+    "densenet": centred_scaled,
+}
 
 
-def AddModel(name: str, **facts: str | int | Preprocess) -> None:
-    """Add a frozen graph to the table; the facts are the fields of `Entry`."""
-    ENTRIES[name] = Entry(name, **facts)
+def AddModel(name: str, *facts: str | int, **named: str | int | Preprocess) -> None:
+    """Add a frozen graph to the table; `_entry` says what the facts are.
+
+    One that cannot be used is named when it is asked for: it spoils no other network.
+    """
+    try:
+        ENTRIES[name] = _entry(name, *facts, **named)
+    except (TypeError, ValueError) as error:
+        FAULTY[str(name)] = str(error).replace("_entry()", "AddModel()")
+
+
+def _entry(
+    name: str,
+    url: str = ARCHIVE,
+    model_filename: str = "",
+    image_size: int = 0,
+    label_filename: str = "labels.txt",
+    input_tensor: str = "input:0",
+    logit: str = "",
+    prob: str = "",
+    shape: str | None = "",
+    *,
+    input: str = "",
+    classes: int = 0,
+    preprocess: Preprocess | None = None,
+) -> Entry:
+    """An entry from the facts of 2018, in their order, or from today's, which have names.
+
+    `input` is `input_tensor`. Without `classes` they are those of the graph, or of the family that
+    the name names if the graph is fed them; so is `preprocess`. Raises TypeError or ValueError if a
+    fact is missing or of the wrong kind.
+    """
+    texts = {
+        "name": name,
+        "url": url,
+        "model_filename": model_filename,
+        "label_filename": label_filename,
+        "input": input or input_tensor,
+        "logit": logit,
+        "prob": prob or logit,
+        "shape": shape or "",
+    }
+    for fact, value in texts.items():
+        if not isinstance(value, str):
+            raise TypeError(f"{fact} is {value!r}, not text")
+        if not value and fact not in ("url", "shape"):
+            raise ValueError(f"{fact} is missing")
+    for fact, value in {"image_size": image_size, "classes": classes or 1}.items():
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"{fact} is {value!r}, not a number above 0")
+    family = next((part for part in FAMILIES if part in name), "")
+    usual = photographs.WITHOUT_BACKGROUND if family else photographs.WITH_BACKGROUND
+    return Entry(
+        **texts,
+        image_size=image_size,
+        classes=classes or (usual if shape else None),
+        preprocess=preprocess or FAMILIES.get(family, doubled),
+    )
 
 
 def reshaped(scope: str) -> dict[str, str]:
@@ -140,6 +206,7 @@ AddModel(
     image_size=299,
     logit="InceptionV4/Logits/Logits/BiasAdd:0",
     prob="InceptionV4/Logits/Predictions:0",
+    classes=1001,
 )
 AddModel(
     "inception_resnet_v2",
@@ -147,6 +214,7 @@ AddModel(
     image_size=299,
     logit="InceptionResnetV2/Logits/Logits/BiasAdd:0",
     prob="InceptionResnetV2/Logits/Predictions:0",
+    classes=1001,
 )
 for name in ("vgg_16", "vgg_19"):
     AddModel(
@@ -171,6 +239,7 @@ AddModel(
     image_size=331,
     logit="final_layer/FC/BiasAdd:0",
     prob="final_layer/predictions:0",
+    classes=1001,
 )
 for name in ("densenet121_k32", "densenet169_k32", "densenet161_k48"):
     AddModel(
@@ -206,7 +275,7 @@ def load(network: Network, generator: random.Random) -> Photographs:
 
 def is_named(model_name: str) -> bool:
     """Whether a name is in the table, or has the form of one of keras.applications."""
-    return model_name in ENTRIES or model_name.startswith(PREFIX)
+    return model_name in {*ENTRIES, *FAULTY} or model_name.startswith(PREFIX)
 
 
 def model_path(model_name: str, folder: Path = MODELS) -> Path | None:
@@ -216,6 +285,11 @@ def model_path(model_name: str, folder: Path = MODELS) -> Path | None:
     """
     if model_name.startswith(PREFIX):
         return None
+    if model_name in FAULTY:
+        raise InputError(
+            f"the entry of {model_name} in setup_imagenet.py is wrong: {FAULTY[model_name]}; the "
+            "beginning of that file shows one"
+        )
     if model_name not in ENTRIES:
         raise InputError(
             f"imagenet has no network named {model_name!r}: choose from {', '.join(ENTRIES)}, "
@@ -308,19 +382,62 @@ def _numbered_as_classes(names: dict[int, str], classes: int) -> dict[int, str] 
     return names if max(names, default=0) < classes + first else None
 
 
+# The names of 2018 -----------------------------------------------------------
+
+
+def ImageNet(img_size: int, load_total_imgs: int = photographs.LARGEST_NUMBER) -> Photographs:
+    """The photographs, in the order of Python's own generator, labels with a background class."""
+    return photographs.load(
+        photographs.folder(), img_size, photographs.WITH_BACKGROUND, random, load_total_imgs
+    )
+
+
+class ImageNetModel:
+    """A network of the table or of keras.applications, as scripts of 2018 use it.
+
+    `sess` and `create_prediction` are without effect.
+    """
+
+    num_channels = 3
+
+    def __init__(
+        self,
+        sess: object = None,
+        use_softmax: bool = False,
+        model_name: str = "resnet_v2_50",
+        create_prediction: bool = True,
+    ) -> None:
+        self._network = network(model_name)
+        self.use_softmax, self.model_name = use_softmax, model_name
+        self.image_size, self.num_labels = self._network.image_size, self._network.num_labels
+
+    def predict(self, img: tf.Tensor) -> tf.Tensor:
+        """Logits (n, num_labels) of a tensor of images, or their softmax."""
+        from lipschitz.tf_backend.runtime import tf
+
+        logits = self._network.predict(img)
+        return tf.nn.softmax(logits) if self.use_softmax else logits
+
+
 # The download ----------------------------------------------------------------
 
 
 def fetch(folder: Path = MODELS, sha256: str | None = None) -> None:
     """Download the archives of the table, and unpack what the folder lacks.
 
-    Raises InputError if that fails, or if an archive's SHA-256 is not `sha256` (if one is given) or
-    not that of an earlier download.
+    Raises InputError, after all others are there, if one fails, or if its SHA-256 is not `sha256`
+    (if one is given) or not that of an earlier download.
     """
+    failed = []
     for url in dict.fromkeys(entry.url for entry in ENTRIES.values() if entry.url):
         entries = [entry for entry in ENTRIES.values() if entry.url == url]
         if not all((folder / entry.model_filename).exists() for entry in entries):
-            _fetch_archive(url, entries, folder, sha256)
+            try:
+                _fetch_archive(url, entries, folder, sha256)
+            except InputError as error:
+                failed.append(str(error))
+    if failed:
+        raise InputError("; ".join(failed))
 
 
 def _fetch_archive(url: str, entries: list[Entry], folder: Path, sha256: str | None) -> None:

@@ -19,6 +19,11 @@ class ImagesOnDemand:
     def __len__(self) -> int:
         return len(self._numbers)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, *shape), as of an array."""
+        return len(self), *self._shape
+
     def __getitem__(self, index: int | slice) -> np.ndarray:
         chosen = self._numbers[index]
         if not isinstance(chosen, range):

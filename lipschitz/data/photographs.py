@@ -56,8 +56,14 @@ def folder() -> Path:
     return Path(os.environ.get(FOLDER_VARIABLE) or FOLDER)
 
 
-def load(folder: Path, size: int, num_labels: int, generator: random.Random) -> Photographs:
-    """The first 1,000 files of the folder, sorted and then shuffled by the generator.
+def load(
+    folder: Path,
+    size: int,
+    num_labels: int,
+    generator: random.Random,
+    most: int = LARGEST_NUMBER,
+) -> Photographs:
+    """The first `most` files of the folder, sorted and then shuffled by the generator.
 
     Before images are numbered, those that are neither grey nor RGB are dropped, and files that
     are not photographs of a class are skipped with a line.
@@ -69,7 +75,7 @@ def load(folder: Path, size: int, num_labels: int, generator: random.Random) -> 
         )
     files = sorted(path for path in folder.iterdir() if path.is_file())
     generator.shuffle(files)
-    paths, labels, skipped = _accepted(files[:LARGEST_NUMBER], size, num_labels)
+    paths, labels, skipped = _accepted(files[:most], size, num_labels)
     if not paths:
         raise InputError(
             f"{folder} has no readable photograph named CLASS.NUMBER.jpg"

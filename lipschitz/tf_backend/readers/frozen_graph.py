@@ -27,7 +27,7 @@ TRIED = 2  # images: a graph that takes only one at a time cannot be used
 def load(
     path: Path,
     image_size: int,
-    num_labels: int,
+    num_labels: int | None,
     images: str,
     logits: str,
     shape: str,
@@ -37,7 +37,8 @@ def load(
 
     `images` and `logits` name its tensors, NAME:0 or NAME. `shape` names the tensor that the graph
     reshapes its logits to, which is fed (batch, num_labels); it may be empty. `preprocess` comes
-    before the graph. Raises InputError if the file is not such a graph.
+    before the graph. Without `num_labels` there are as many as the graph gives logits. Raises
+    InputError if the file is not such a graph.
     """
     from lipschitz.tf_backend.network import TensorFlowNetwork
     from lipschitz.tf_backend.runtime import tf
@@ -60,7 +61,7 @@ def load(
         part = graph_network.between(path, graph_def, images, logits, {shape, *weights})
         inside = graph_network.function_of(part, given, logits, weights)
         function = graph_network.checked(path, inside, input_shape)
-        _try(function, input_shape, num_labels)
+        num_labels = _try(function, input_shape, num_labels)
     around = [image_size, num_labels, images, logits, shape, preprocess.__name__]
     return TensorFlowNetwork(
         function,
@@ -127,14 +128,19 @@ def _parsed(path: Path, content: bytes) -> tf.compat.v1.GraphDef:
 def _try(
     function: tf.types.experimental.ConcreteFunction,
     input_shape: tuple[int, ...],
-    num_labels: int,
-) -> None:
-    """Run grey images through it: faults in constants and reshapes show only then."""
+    num_labels: int | None,
+) -> int:
+    """Run grey images through it: faults in constants and reshapes show only then.
+
+    Returns the number of logits. Raises ValueError if it is not `num_labels`.
+    """
     from lipschitz.tf_backend.runtime import tf
 
     found = function(tf.zeros((TRIED, *input_shape)))
-    if found.shape != (TRIED, num_labels):
-        raise ValueError(f"{TRIED} images give {found.shape}, not {num_labels} logits each")
+    if found.shape.rank != 2 or found.shape != (TRIED, num_labels or found.shape[1]):
+        wanted = f"{num_labels} logits" if num_labels else "a logit a class"
+        raise ValueError(f"{TRIED} images give {found.shape}, not {wanted} each")
     if not found.dtype.is_floating:
         raise ValueError(f"its logits are of {found.dtype.name}, which has no gradients")
     graph_network.check_finite(found)
+    return found.shape[1]
