@@ -10,6 +10,10 @@ differences. Files of an untargeted run are one kind, "untargeted": the bound of
 for each image and norm. A fit is usable if pVal > 0.05 and shape < 1000. With --method maxsamp
 there are no fits, and all bounds count. If a bound is printed more than once, the last one counts:
 logs are read in the order of the command line, those of a folder from the oldest to the newest.
+
+Logs from before August 2018 are read too: N and the iterations are those in the names of the files.
+If a log names no files, the folder that was scored tells the model, or else the name of the log,
+PREFIX_DATASET_MODEL.log; such logs are rows apart, since their settings are not known.
 """
 
 import argparse
@@ -65,10 +69,11 @@ SOURCE = (
     "outputs",
 )
 SCORING = ("method", "use_slope", "shape_reg", "num_samples")  # options that change a bound
-# the fields of a [DEBUG] line, and those that --method maxsamp leaves out
-NUMBERS = dict.fromkeys(("id", "true_label", "target_label", "nsamps", "niters"), int)
-FIELDS = {"info": str, "bnd_norm": str, "bnd": float} | NUMBERS
-WORDS = {"info": INFO, "bnd_norm": "[12i]"} | dict.fromkeys(NUMBERS, NUMBER)
+# the fields of a [DEBUG] line, those that it has since August 2018, and those of a fit
+IDS = dict.fromkeys(("id", "true_label", "target_label"), int)
+FIELDS = IDS | {"info": str, "bnd_norm": str, "bnd": float}
+DRAWN = dict.fromkeys(("nsamps", "niters"), int)
+WORDS = {"info": INFO, "bnd_norm": "[12i]"} | dict.fromkeys([*IDS, *DRAWN], NUMBER)
 FIT = dict.fromkeys(("ks", "pVal", "shape", "loc", "scale", "g_x0"), float)
 
 # what clever.py says against a bound, below its line
@@ -147,11 +152,13 @@ def read_log(log: Path) -> tuple[list[dict[str, object]], list[str]]:
     bounds, problems = [], []
     scoring, source, file = dict.fromkeys(SCORING, ""), dict.fromkeys(SOURCE, ""), None
     names = "", ""  # of the data set and the network
+    folder = ""  # that was scored
     begin = 0  # of the bounds of an experiment, whose doubts follow them
     complete = True  # whether a summary followed the last [SETTINGS]
     with log.open(encoding=encoding(log), errors="replace") as lines:
         for number, text in enumerate(iter(partial(lines.readline, LONGEST_LINE), ""), start=1):
-            if text.startswith("{'data_folder':"):
+            if text.startswith("{") and "'data_folder':" in text:
+                folder, file = scored_folder(text), None
                 scoring = {name: option(text, name) for name in SCORING}
                 source, begin = dict.fromkeys(SOURCE, ""), len(bounds)
                 names = "", ""
@@ -169,8 +176,9 @@ def read_log(log: Path) -> tuple[list[dict[str, object]], list[str]]:
                 file = Path(printable(text.removeprefix("[Filename] ").rstrip("\n")))
             elif text.startswith("[DEBUG][L1] "):
                 try:
-                    settings = experiment(file, *names) | source | scoring
-                    bounds.append(settings | read_bound(text) | NOTHING_AGAINST | {"log": str(log)})
+                    told = experiment(file, *names) if file else model_alone(folder, log)
+                    bound = told | source | scoring | read_bound(text)
+                    bounds.append(bound | NOTHING_AGAINST | {"log": str(log)})
                 except ValueError as error:
                     problems.append(f"{log}, line {number}: {error}")
             elif text.startswith("[STATS][L0] "):
@@ -192,13 +200,18 @@ def option(arguments: str, name: str) -> str:
     return printable(found[1]) if found else ""
 
 
-def experiment(file: Path | None, dataset: str = "", model_name: str = "") -> dict[str, object]:
-    """What the path of a .mat file tells: the model, and settings that are not in [DEBUG] lines.
+def scored_folder(arguments: str) -> str:
+    """The folder in that dict, or "" if there are several."""
+    found = re.search(r"'data_folder': (\[)?'([^']+)'(?(1)\])", arguments)
+    return found[2] if found else ""
 
-    If the names of data set and network are not known, they are taken from the path too.
+
+def experiment(file: Path, dataset: str = "", model_name: str = "") -> dict[str, object]:
+    """What the path of a .mat file tells: the model, and settings that [DEBUG] lines may lack.
+
+    If the names of data set and network are not known, they are taken from the path too. Raises
+    ValueError if the file's name has another form.
     """
-    if file is None:
-        raise ValueError("no [Filename] line before it tells the model")
     name = FileName.parse(file.name)
     folder, settings, known = file.parent, "", f"{dataset}_{model_name}"
     if folder.parent.name == known or (not of_data_set(folder) and of_data_set(folder.parent)):
@@ -209,7 +222,26 @@ def experiment(file: Path | None, dataset: str = "", model_name: str = "") -> di
         "saved": str(folder.parent),
         "activation": name.activation,
         "order": name.order,
+        "nsamps": name.nsamp,
+        "niters": name.niters,
     }
+
+
+def model_alone(folder: str, log: Path) -> dict[str, object]:
+    """The same without a .mat file: the folder that was scored, or the log's name, has the model.
+
+    Raises ValueError if neither has it.
+    """
+    datasets = "|".join(DATASETS)
+    of_folder = re.fullmatch(f"({datasets})_(.+)", Path(folder).name)
+    found = of_folder or re.match(f"[^_]*_({datasets})_([^_]+)", log.stem)
+    if not found:
+        raise ValueError(
+            "no [Filename] line before it tells the model: call the log PREFIX_DATASET_MODEL.log"
+        )
+    unknown = dict.fromkeys(("activation", "order", *DRAWN), "unknown")
+    # the log stands for the folder: what one log has may be of other settings than another's
+    return unknown | {"model": printable(" ".join(found.groups())), "saved": printable(str(log))}
 
 
 def of_data_set(folder: Path) -> bool:
@@ -218,16 +250,20 @@ def of_data_set(folder: Path) -> bool:
 
 
 def read_bound(text: str) -> dict[str, object]:
-    """The fields of a [DEBUG] line; a line without those of a fit is of --method maxsamp."""
+    """The fields of a [DEBUG] line; a line without those of a fit is of --method maxsamp.
+
+    N and iterations may be missing, as before August 2018. Raises ValueError for a damaged line.
+    """
     if not text.endswith("\n"):
         raise ValueError("the line is cut off")
     fields = read_fields(text)
     fitted = not fields.keys().isdisjoint(FIT)
-    expected = FIELDS | FIT if fitted else FIELDS
+    counted = not fields.keys().isdisjoint(DRAWN)
+    expected = FIELDS | (DRAWN if counted else {}) | (FIT if fitted else {})
     if missing := expected.keys() - fields.keys():
         raise ValueError(f"it lacks {', '.join(sorted(missing))}")
     for name, pattern in WORDS.items():
-        if not re.fullmatch(pattern, fields[name], re.ASCII):
+        if name in expected and not re.fullmatch(pattern, fields[name], re.ASCII):
             raise ValueError(f"its {name} is {fields[name][:80]!r}")
     bound = {name: number(fields[name]) for name, number in expected.items()}
     if unknown := [name for name, value in bound.items() if value != value]:
@@ -345,8 +381,12 @@ def print_latex(title: str, cells: pd.Series, form: str) -> None:
 
 
 def save(bounds: pd.DataFrame) -> None:
-    """Write the bounds of each row, kind and norm as a data frame, a row per bound."""
-    columns = ["id", "true_label", "target_label", "bnd", *FIT, "usable", "log"]
+    """Write the bounds of each row, kind and norm as a data frame, a row per bound.
+
+    `useable` is `usable`, spelled as in the printed line.
+    """
+    columns = [*FIELDS, *FIT, "usable", "useable", "log"]
+    bounds = bounds.assign(useable=bounds["usable"])
     for (row, kind, norm), group in bounds.groupby(["row", "info", "bnd_norm"]):
         name = re.sub(r"[^A-Za-z0-9.,=-]", "_", f"pickle_{row}_{kind}_norm{norm}")
         group[columns].sort_values("id").reset_index(drop=True).to_pickle(name)

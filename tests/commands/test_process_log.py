@@ -14,6 +14,7 @@ from tests.helpers import EXPECTED, GOLDEN, lines, run, run_here
 
 NORMAL = "l2/mnist_normal"
 ARGUMENTS = "{'data_folder': ['lipschitz_mat'], 'use_slope': False, 'method': 'mle_reg'}"
+EARLIER = "{'use_slope': False, 'data_folder': '%s'}"  # as Python 3.5 could order it
 
 
 @pytest.fixture
@@ -38,6 +39,17 @@ def block(folder, bnd, norms="12i", *, image=0, target=3, nsamp=1024, info="leas
     return ["loading", f"[Filename] {folder}/{name}"] + [
         line("DEBUG", 1, **fields, bnd_norm=norm, bnd=bnd, **of_fit) for norm in norms
     ]
+
+
+def of_early_2018(text):
+    """A log as before August 2018: N and iterations stand in the names of the files alone."""
+    text = re.sub(r", nsamps = \d+, niters = \d+", "", text)
+    assert "nsamps" not in text
+    return text.replace("_relu_order1.mat", ".mat")
+
+
+def without_files(text):
+    return "".join(each for each in text.splitlines(True) if not each.startswith("[Filename]"))
 
 
 def write(log, *blocks):
@@ -89,6 +101,90 @@ def test_means_agree_with_2018(tmp_path, process):
         theirs = rows_of_2018(model, kind, norm)
         assert (number, usable, share) == (len(theirs), len(theirs), 100)
         assert mean == usable_mean == pytest.approx(np.mean(theirs["bnd"]), rel=6e-3)
+
+
+def test_a_log_of_early_2018_has_the_same_means(tmp_path, process):
+    scored(NORMAL, tmp_path / "new.log")
+    (tmp_path / "old.log").write_text(of_early_2018((tmp_path / "new.log").read_text()))
+    done = process("old.log")
+    assert done.returncode == 0
+    assert not done.stderr
+    found = summaries(done)
+    assert len(found) == 9
+    for group, (number, mean, *_) in found.items():
+        theirs = rows_of_2018(*group)
+        assert number == len(theirs) == 2
+        assert mean == pytest.approx(np.mean(theirs["bnd"]), rel=6e-3)
+    again = process("old.log", "new.log")
+    assert "counted once: 18 bounds of old.log" in again.stdout
+    assert summaries(again) == found
+
+
+def test_experiments_of_early_2018_are_rows_apart(tmp_path, process):
+    folder, log = "lipschitz_mat/mnist_normal", tmp_path / "a.log"
+    write(log, block(folder, 1.0), block(folder, 3.0, nsamp=2048))
+    log.write_text(of_early_2018(log.read_text()))
+    found = summaries(process("a.log"))
+    assert {model: mean for (model, _, _), (_, mean, *_) in found.items()} == {
+        "mnist normal nsamps=1024": 1,
+        "mnist normal nsamps=2048": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "model"),
+    [
+        (EARLIER % "lipschitz_mat/cifar_2-layer/", "clever_mnist_normal.log", "cifar 2-layer"),
+        (EARLIER % "m/mnist_3,256,relu", "a.log", "mnist 3,256,relu"),
+        (EARLIER % "lipschitz_mat", "clever_mnist_normal_1024.log", "mnist normal"),
+        (EARLIER % "lipschitz_mat", "clever_imagenet_resnet_v2_50.log", "imagenet resnet"),
+        ("{'data_folder': ['cifar_normal']}", "clever_mnist_normal.log", "cifar normal"),
+        ("{'data_folder': ['cifar_brelu', 'b']}", "clever_mnist_normal.log", "mnist normal"),
+        ("", "clever_mnist_2-layer.log", "mnist 2-layer"),
+    ],
+)
+def test_a_log_that_names_no_files_tells_its_model(tmp_path, process, arguments, name, model):
+    text = "\n".join([arguments, *block("lipschitz_mat/digits_normal", 1.5)]) + "\n"
+    (tmp_path / name).write_text(of_early_2018(text))
+    assert {found for found, *_ in summaries(process(name))} == {"digits normal"}
+    (tmp_path / name).write_text(without_files(of_early_2018(text)))
+    done = process(name)
+    assert {found for found, *_ in summaries(done)} == {model}
+    assert [mean for _, mean, *_ in summaries(done).values()] == [1.5] * 3
+
+
+def test_the_folder_of_one_run_tells_nothing_of_the_next(tmp_path, process):
+    first, second = (
+        "\n".join([EARLIER % folder, *block(folder, bnd)]) + "\n"
+        for folder, bnd in (("cifar_normal", 1.0), ("mnist_normal", 2.0))
+    )
+    (tmp_path / "a.log").write_text(of_early_2018(first) + without_files(of_early_2018(second)))
+    found = summaries(process("a.log"))
+    assert {model: mean for (model, _, _), (_, mean, *_) in found.items()} == {
+        "cifar normal": 1,
+        "mnist normal": 2,
+    }
+
+
+def test_logs_that_name_no_files_are_rows_apart(tmp_path, process):
+    for name, bnd in (("a_mnist_normal.log", 1.0), ("b_mnist_normal.log", 3.0)):
+        write(tmp_path / name, block("m/mnist_normal", bnd))
+        (tmp_path / name).write_text(without_files((tmp_path / name).read_text()))
+    found = summaries(process("a_mnist_normal.log", "b_mnist_normal.log"))
+    assert {model: mean for (model, _, _), (_, mean, *_) in found.items()} == {
+        "mnist normal saved=a_mnist_normal.log": 1,
+        "mnist normal saved=b_mnist_normal.log": 3,
+    }
+
+
+def test_a_log_of_run_sh_is_not_taken_for_a_model_of_its_name(tmp_path, process):
+    """Its second and third part are the network and the activation."""
+    log = tmp_path / "mnist_normal_relu_ord1_ns1000_nit100_rand_1020_101500.log"
+    write(log, block("lipschitz_mat/mnist_normal", 1.0))
+    log.write_text(without_files(log.read_text()))
+    done = process(log.name)
+    assert done.returncode == 2
+    assert "no [Filename] line before it tells the model" in done.stderr
 
 
 def rows_of_2018(model, kind, norm):
@@ -223,6 +319,12 @@ def test_pickles_hold_the_bounds(tmp_path, process):
     assert bounds["id"].tolist() == [0, 1]
     assert bounds["g_x0"].tolist() == theirs["g_x0"].tolist()
     assert bounds["usable"].all()
+    assert bounds["useable"].equals(bounds["usable"])
+    # 2018's columns had the names of the fields of its lines
+    for name in theirs.columns.drop(["bnd", "ks", "pVal", "shape", "loc", "scale"]):
+        assert bounds[name].tolist() == theirs[name].tolist()
+    assert bounds["bnd"].to_numpy() == pytest.approx(theirs["bnd"].to_numpy(), rel=6e-3)
+    assert set(theirs.columns) <= set(bounds.columns)
 
 
 def test_a_log_of_something_else_is_named_and_skipped(tmp_path, process):
@@ -246,6 +348,7 @@ def test_a_log_of_something_else_is_named_and_skipped(tmp_path, process):
         (lambda text: text[:-40], 2, "line 6: the line is cut off"),
         (lambda text: text.replace("i, bnd = 1", "i, bnd = \0"), 2, "line 6: could not convert"),
         (lambda text: text.replace("pVal = 0.5, ", ""), 0, "line 4: it lacks pVal"),
+        (lambda text: text.replace("niters = 50, ", ""), 0, "line 4: it lacks niters"),
         (lambda text: text.replace("[Filename]", "[File"), 0, "no [Filename] line before it"),
         (lambda text: text.replace("_order1.mat", ".mat"), 0, "its name is not NSAMP"),
         (lambda text: text.replace("= least", "= le\x1b[2Jast"), 0, r"its info is 'le\x1b[2Jast'"),
