@@ -18,6 +18,7 @@ COMMANDS = {
     "setup_digits.py": "uci_digits/digits.npz",
     "setup_imagenet.py": "(default resnet_v2_101)",
     "setup_mnist.py": "data/",
+    "setup_photographs.py": "LOC_synset_mapping.txt",
     "train_2layer.py": "(default mnist cifar)",
     "train_models.py": "(default normal distilled brelu)",
     "train_nlayer.py": "(default models)",
