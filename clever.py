@@ -11,10 +11,13 @@ from collections import Counter
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
+
 from lipschitz.data.targets import NAMED_BY_USER
+from lipschitz.file_name import EXTENSION, FileName
 from lipschitz.maths.chance import is_guessing
 from lipschitz.maths.scores import DUAL_NORM
-from lipschitz.maths.weibull import FEW_MAXIMA, SHAPE_REG
+from lipschitz.maths.weibull import FEW_MAXIMA, SHAPE_REG, fit
 from lipschitz.network import LOGITS
 from lipschitz.results import scoring
 from lipschitz.results.matfile import Record
@@ -171,7 +174,7 @@ def print_images(members: list[Record], scores: list[Score]) -> None:
     number = len(there | wrong)
     print(f"scored: {len(scored)} of {number} images; {len(wrong)} are classified wrongly")
     num_labels = members[0].num_labels
-    if is_guessing(len(there), number, num_labels):
+    if num_labels and is_guessing(len(there), number, num_labels):
         print(
             f"warning: {len(there)} of {number} images are classified correctly, no more than "
             f"guessing gives: are these the labels and the range of values of the network?"
@@ -309,6 +312,46 @@ def print_summary(kinds: list[tuple[str, str, float]], how: str) -> None:
                 )
         summary.append(line("STATS", 0, info=kind, **fields))
     print(*summary, sep="\n")
+
+
+# The names of 2018 -----------------------------------------------------------
+
+
+def get_lipschitz_estimate(
+    G_max: np.ndarray,
+    norm: str = "L2",
+    figname: str = "",
+    use_reg: bool = False,
+    shape_reg: float = SHAPE_REG,
+) -> dict[str, float]:
+    """The end point of maxima (n,), `Lips_est`, and the fit that gives it.
+
+    `norm` is that of the gradients (L1, L2 or Li) and names the figure: FIGNAME_NORM.png, of the
+    norm that the score is in. Without `figname` there is none.
+    """
+    maxima = np.asarray(G_max, float)
+    (fitted,) = fit([maxima], shape_reg if use_reg else 0.0)
+    if figname:
+        from lipschitz.results.plot import GRADIENT_NORMS, plot_fit
+
+        of_gradient = norm.removeprefix("L")
+        path = Path(f"{figname}_L{DUAL_NORM[of_gradient]}.png")
+        label = f"{GRADIENT_NORMS[of_gradient]} norm of the gradient"
+        plot_fit(path, maxima, fitted, f"end point {fitted.end_point:.5g}", label)
+    return {
+        "Lips_est": fitted.end_point,
+        "shape": fitted.shape,
+        "loc": fitted.location,
+        "scale": fitted.scale,
+        "ks": fitted.ks,
+        "pVal": fitted.p_value,
+    }
+
+
+def parse_filename(filename: str) -> tuple[int, int, int, int, int, str, str, str]:
+    """N, iterations, image id, true class, target class, info, activation and order of a .mat."""
+    *fields, order = FileName.parse(Path(filename).stem + EXTENSION)
+    return *fields, str(order)
 
 
 if __name__ == "__main__":

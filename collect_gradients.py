@@ -15,6 +15,7 @@ if __name__ == "__main__":
 import argparse
 import random
 import shlex
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -209,8 +210,10 @@ def check(args: argparse.Namespace) -> None:
         raise InputError(f"--weights is for ImageNet networks named {catalogue.KERAS}NAME")
     if args.weights and not Path(args.weights).is_file():
         raise InputError(f"--weights {args.weights}: no such file")
-    if args.nthreads > MOST_PER_CORE * cores():
-        raise InputError(f"--nthreads {args.nthreads}: there are {cores()} cores")
+    most = MOST_PER_CORE * cores()
+    if args.nthreads > most:
+        say(f"--nthreads {args.nthreads} is taken as {most}: there are {cores()} cores")
+        args.nthreads = most
     kinds = TOP2 | RANDOM | LEAST | ALL | (USER if args.ids else 0)
     if not args.target_type & kinds or args.target_type not in range(2 * ALL):
         raise InputError(
@@ -296,7 +299,7 @@ def main() -> None:
         transform = TRANSFORMATIONS[args.transform] if args.transform else None
         wrong = [image.image_id for image in chosen if not image.correct]
         experiment = Experiment(
-            sampler, settings, transform, args.overwrite, options, wrong, doubts
+            sampler, settings, transform, args.overwrite, options, wrong, doubts, print_newest
         )
         with concerning(after=OVERWRITE, kind=OtherFileError):
             experiment.check(tasks)
@@ -477,15 +480,20 @@ def user_targets(
     if named is None or not args.target_type & USER:
         return None
     own_class = dict(zip(ids, labels.argmax(axis=1).tolist(), strict=True))
+    found = []
     for image in named.images:
         label = own_class[image.image_id]
-        for target in image.targets:
-            if target >= labels.shape[1] or target == label:
-                raise InputError(
-                    f"--ids {args.ids}: target {target} of image {image.image_id}: give a class "
-                    f"below {labels.shape[1]} other than its own, {label}"
-                )
-    return [image.targets for image in named.images]
+        if max(image.targets) >= labels.shape[1]:
+            raise InputError(
+                f"--ids {args.ids}: target {max(image.targets)} of image {image.image_id}: give a "
+                f"class below {labels.shape[1]}"
+            )
+        if label in image.targets:
+            say(f"--ids {args.ids}: image {image.image_id} is of class {label}: no target, skipped")
+        found.append([target for target in image.targets if target != label])
+    if not any(found):
+        raise InputError(f"--ids {args.ids}: no row names another class than the image's own")
+    return found
 
 
 def nothing_to_score(
@@ -678,7 +686,11 @@ def print_result(result: ImageResult, seconds: float) -> None:
         print(f"kept {file.path}", flush=True)
     if result.error:
         say(result.error)
-    for file, estimate in result.sampled:
+    for place, (file, estimate) in enumerate(result.sampled):
+        if place or not is_watched(len(result.sampled)):
+            print_network_output(estimate)
+            for i in range(len(estimate.time)):
+                print(estimate.iteration_line(i))
         print_estimate(result.image, file, estimate, seconds)
         if estimate.is_complete():
             print(f"saved to {file.path}", flush=True)
@@ -686,16 +698,36 @@ def print_result(result: ImageResult, seconds: float) -> None:
             say(f"{file.path} is not saved: an iteration has no finite sample")
 
 
-def print_estimate(
-    image: SelectedImage, file: TargetFile, estimate: Estimate, seconds: float
-) -> None:
-    """The block of one image and target."""
+def is_watched(targets: int) -> bool:
+    """Whether lines of an image's first target come while it is sampled: a log can be watched.
+
+    At a terminal a bar shows how far several targets are.
+    """
+    return targets == 1 or not sys.stdout.isatty()
+
+
+def print_newest(newest: list[Estimate], number: int) -> None:
+    """The line of an image's newest iteration, of its first target."""
+    if not is_watched(len(newest)):
+        return
+    estimate = newest[0]
+    if number == 0:
+        print_network_output(estimate)
+    i = len(estimate.time) - 1
+    print(estimate.iteration_line(i, first=number - i), flush=True)
+
+
+def print_network_output(estimate: Estimate) -> None:
+    """The largest logits of an image."""
     top = np.argsort(-estimate.pred, kind="stable")[:TOP]
     print(f"top-{len(top)} classes = {top.tolist()}")
     print(f"top-{len(top)} logits = [{', '.join(f'{z:.5g}' for z in estimate.pred[top])}]")
 
-    for i in range(len(estimate.time)):
-        print(estimate.iteration_line(i))
+
+def print_estimate(
+    image: SelectedImage, file: TargetFile, estimate: Estimate, seconds: float
+) -> None:
+    """What the iterations of one image and target give."""
     for summary in estimate.summary_lines():
         print(summary)
     fields = {

@@ -26,8 +26,13 @@ Numbers = float | Sequence[float]
 class EstimateLipschitz(AbstractContextManager):
     """Gradient norms around images. Use it in a `with` block, or `close()` it."""
 
-    def __init__(self, seed: int = SEED, nthreads: int = 0) -> None:
-        """`nthreads` workers draw; 0: half the cores. The same seed draws the same samples."""
+    def __init__(self, sess: object = None, seed: int = SEED, nthreads: int = 0) -> None:
+        """`nthreads` workers draw; 0: half the cores. The same seed draws the same samples.
+
+        `sess`, a session of 2018's TensorFlow, is without effect.
+        """
+        if isinstance(sess, int):
+            raise TypeError(f"EstimateLipschitz({sess}): name the seed, seed={sess}")
         self.seed = seed
         self.nthreads = nthreads or default_count()
         self._sampler: Sampler | None = None

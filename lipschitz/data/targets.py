@@ -216,13 +216,23 @@ def _separator(header: str) -> str:
 
 def _filled_lines(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
     """The fields of each line that is not blank, with its number."""
-    # tab-separated notes have quotes for inches, commas in notes need quotes
-    quotes = {"quoting": csv.QUOTE_NONE} if separator == "\t" else {"strict": True}
+    quotes = {"quoting": csv.QUOTE_NONE} if _has_plain_quotes(text, separator) else {"strict": True}
     rows = csv.reader(io.StringIO(text), delimiter=separator, **quotes)
     for fields in rows:
         plain = [_plain(field) for field in fields]
         if any(plain):
             yield rows.line_num, plain
+
+
+def _has_plain_quotes(text: str, separator: str) -> bool:
+    """Whether quotes are characters like others: tab-separated notes have them for inches."""
+    if separator != "\t":
+        return False
+    try:
+        rows = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
+        return any("\n" in field for fields in rows for field in fields)
+    except csv.Error:
+        return True
 
 
 def _plain(field: str) -> str:

@@ -1,5 +1,6 @@
 """The result of sampling around an image for one target: numbers, printed lines, .mat keys."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -39,10 +40,10 @@ class Estimate:
     drawn: int  # samples in each iteration
     non_finite: np.ndarray  # of them, those left out: a logit or derivative was not finite
 
-    def iteration_line(self, i: int) -> str:
-        """The line of iteration `i`."""
+    def iteration_line(self, i: int, first: int = 0) -> str:
+        """The line of iteration `i`; the estimate is of the iterations from `first` on."""
         fields = {
-            "loop": i,
+            "loop": first + i,
             "time": self.time[i],
             "iter_time": self.time[i] - (self.time[i - 1] if i else 0),
             "overhead": self.overhead[i],
@@ -79,6 +80,12 @@ class FirstOrder(Estimate):
     L1_max: np.ndarray
     Li_max: np.ndarray
     with_slopes: bool
+
+    def __iter__(self) -> Iterator[object]:
+        """What 2018 returned, in its order."""
+        slopes = self.L2_max, self.L1_max, self.Li_max
+        gradients = self.G2_max, self.G1_max, self.Gi_max
+        return iter([*slopes, *gradients, self.g_x0, self.pred])
 
     def arrays(self) -> dict[str, object]:
         """What a .mat file holds of this order."""
@@ -125,6 +132,11 @@ class SecondOrder(Estimate):
     g_x0_grad_2_norm: float
     g_x0_grad_1_norm: float
     g_x0_grad_inf_norm: float
+
+    def __iter__(self) -> Iterator[object]:
+        """What 2018 returned, in its order."""
+        norms = self.g_x0_grad_2_norm, self.g_x0_grad_1_norm, self.g_x0_grad_inf_norm
+        return iter([self.H2_max, self.g_x0, *norms, self.pred])
 
     def arrays(self) -> dict[str, object]:
         """What a .mat file holds of this order."""

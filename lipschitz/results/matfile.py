@@ -90,7 +90,7 @@ class Record:
     model: str  # DATASET_MODEL, then -SETTINGS if there are any
     g_x0: float
     g_x0_grad_2_norm: float | None  # of second order
-    num_labels: int  # of the network
+    num_labels: int  # of the network; 0 if the file does not say
     non_finite: int  # samples that the maxima leave out
     maxima: dict[str, np.ndarray]  # by norm "2", "1", "i": (Niters,) float64; order 2: "2" alone
     outputs: str  # what the network's outputs look like: a kind of lipschitz.network
@@ -134,7 +134,7 @@ def load(path: Path, slope: bool = False) -> Record:
             model=_model(path, contents),
             g_x0=g_x0,
             g_x0_grad_2_norm=_norm(contents, "g_x0_grad_2_norm") if name.order == 2 else None,
-            num_labels=np.size(contents["pred"]),
+            num_labels=np.size(contents.get("pred", ())),
             non_finite=_left_out(contents),
             maxima=maxima,
             misnamed=name != named,
@@ -199,7 +199,7 @@ def _limits(contents: dict[str, np.ndarray]) -> Limits | None:
 def _outputs(contents: dict[str, np.ndarray]) -> str:
     """The kind of the network's outputs; an older file tells by those of its image."""
     if OUTPUTS_KEY not in contents:
-        return kind_of_outputs(_numbers(contents, "pred")[None])
+        return kind_of_outputs(_numbers(contents, "pred")[None]) if "pred" in contents else LOGITS
     kind = str(np.ravel(contents[OUTPUTS_KEY])[0])
     if kind != LOGITS and kind not in NOT_LOGITS:
         raise ValueError(f"{OUTPUTS_KEY} is {kind[:80]!r}")

@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,8 +19,8 @@ from lipschitz.file_name import EXTENSION, FileName
 from lipschitz.network import Network
 from lipschitz.results import matfile
 from lipschitz.results.checkpoint import Checkpoint, checkpoint_path
-from lipschitz.results.estimate import Estimate
-from lipschitz.sampling.sampler import Sampler, Transformation, columns, estimates
+from lipschitz.results.estimate import Estimate, Iteration
+from lipschitz.sampling.sampler import AtImage, Sampler, Transformation, columns, estimates
 from lipschitz.settings import Provenance, Settings, as_json, difference, experiment_of
 from lipschitz.support.command import check_interrupted
 from lipschitz.support.errors import ImageError, InputError
@@ -29,6 +29,11 @@ from lipschitz.support.text import say
 
 class OtherFileError(InputError):
     """A file is there that comes from something else than this run."""
+
+
+# is given what is found for an image's targets in the newest one or two iterations, and the
+# number of the newest
+Watch = Callable[[list[Estimate], int], None]
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,7 @@ class Experiment:
     `transform` is the function that the settings name. With `overwrite`, files that come from
     something else are replaced. Files keep the `options` under `args`, the ids of the
     `wrong_images`, which have no score because the network gets them wrong, and `doubts` about the
-    network.
+    network. `watch` is called after each iteration.
     """
 
     sampler: Sampler
@@ -137,6 +142,7 @@ class Experiment:
     options: Mapping[str, object] = field(default_factory=dict)
     wrong_images: Sequence[int] = ()
     doubts: Sequence[str] = ()
+    watch: Watch | None = None
 
     def run(self, tasks: list[ImageTask]) -> Iterator[ImageResult]:
         """Sample around each image, save its targets' files and yield the results.
@@ -225,8 +231,11 @@ class Experiment:
             image = sampler.at_image(
                 settings, task.x_0, task.image.true_label, targets, task.image.image_id
             )
+            for number in range(len(done)):
+                self._show(image, done[: number + 1], bar)
             for iteration in sampler.iterations(image, self.transform, done):
                 checkpoint.add(iteration)
+                self._show(image, checkpoint.iterations, bar)
                 bar.update()
                 check_interrupted()
             results = estimates(image, checkpoint.iterations)
@@ -236,6 +245,12 @@ class Experiment:
                     save(task, file, estimate, self._of_run(task))
                 checkpoint.remove(place)
         return results
+
+    def _show(self, image: AtImage, iterations: Sequence[Iteration], bar: tqdm) -> None:
+        if self.watch is not None:
+            bar.clear()
+            newest = estimates(image, iterations[-2:])  # the time of one is that since another
+            self.watch(newest, len(iterations) - 1)
 
     def _of_run(self, task: ImageTask) -> dict[str, object]:
         """What the files of an image keep of the run."""
