@@ -19,7 +19,7 @@ from tests.helpers import LONG, ROOT, shared_memory_of
 OFTEN_KEPT = Path("tests", "faults", "collect_often_kept.py")
 WITHOUT_FRAMEWORK = Path("tests", "faults", "collect_without_framework.py")
 DIGITS = "-d digits -m 2-layer "
-ONE_IMAGE = DIGITS + "-N 1024 -i 60 --nthreads 2"
+ONE_IMAGE = DIGITS + "-N 512 -b 512 -i 60 --nthreads 2"
 ARGUMENTS = ONE_IMAGE + " -n 2"
 FILES = 6  # two images with three targets each
 TARGETS = 3
