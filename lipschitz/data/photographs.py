@@ -70,8 +70,9 @@ def load(
     """
     if not os.path.isdir(folder):  # Path.is_dir raises if a name is too long
         raise InputError(
-            f"{folder} not found: place photographs named CLASS.NUMBER.jpg there, "
-            f"or name their folder in {FOLDER_VARIABLE}"
+            f"{folder} not found: place photographs named CLASS.NUMBER.jpg there (python3 "
+            "setup_photographs.py PICTURES does, with the validation set), or name their folder in "
+            f"{FOLDER_VARIABLE}"
         )
     files = sorted(path for path in folder.iterdir() if path.is_file())
     generator.shuffle(files)

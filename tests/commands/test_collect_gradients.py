@@ -1,6 +1,8 @@
 """collect_gradients.py from the shell: what it prints, saves and refuses."""
 
+import itertools
 import re
+import subprocess
 import sys
 
 import numpy as np
@@ -10,7 +12,7 @@ from scipy.io import loadmat
 import collect_gradients
 from lipschitz.builtin import model_file
 from lipschitz.builtin.architectures import two_layer
-from tests.helpers import lines, run, run_here
+from tests.helpers import ROOT, lines, run, run_here
 
 COMMAND = "collect_gradients.py"
 
@@ -220,6 +222,45 @@ def test_a_file_that_names_what_there_is_not_is_one_line(workplace, row, message
     done = collect(workplace, "-d digits -m 2-layer --ids ids.txt")
     assert done.returncode == 2
     assert message in done.stderr.splitlines()[-1]
+
+
+def test_targets_of_an_images_own_class_are_skipped(workplace):
+    (workplace / "ids.txt").write_text('"id"\t"target"\n"0"\t"0"\n0\t3\n')
+    done = collect(workplace, "-d digits -m 2-layer -i 1 -n 2 --ids ids.txt")
+    assert done.returncode == 0, done.stderr
+    assert "image 0 is of class 0: no target, skipped" in done.stderr
+    assert lines(done.stdout, "[DATAGEN]")[0].endswith("seq = [3], info = ['user']")
+
+
+def test_more_workers_than_the_machine_can_use_are_lowered(workplace):
+    done = collect(workplace, "-d digits -m 2-layer -i 1 --nthreads 100000 --target_type 1")
+    assert done.returncode == 0, done.stderr
+    found = re.search(r"--nthreads 100000 is taken as (\d+): there are (\d+) cores", done.stderr)
+    assert int(found[1]) == 4 * int(found[2])
+    assert f"sampling workers: {found[1]}" in done.stderr
+
+
+def test_a_log_can_be_watched(workplace):
+    """Lines come while an image is sampled, and in the order of its targets."""
+    sizes = ["-N", "64", "-b", "64", "-i", "100000", "-n", "1", "--target_type", "5"]
+    command = [ROOT / COMMAND, "-d", "digits", "-m", "2-layer", *sizes]
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=workplace,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with process:
+        try:
+            watched = itertools.takewhile(lambda line: "loop = 3," not in line, process.stdout)
+            text = "".join(watched)
+        finally:
+            process.kill()
+    assert [line.split(",")[0] for line in lines(text, "[STATS][L2]")] == [
+        f"[STATS][L2] loop = {i}" for i in range(3)
+    ]
+    assert lines(text, "saved to") == []
 
 
 def test_slopes_are_saved_and_scored(workplace):

@@ -65,6 +65,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CLEVER_IMAGENET", raising=False)
     monkeypatch.setattr(setup_imagenet, "ENTRIES", dict(ENTRIES))
+    monkeypatch.setattr(setup_imagenet, "FAULTY", {})
     return tmp_path
 
 
@@ -125,6 +126,64 @@ def test_one_more_network_is_one_call():
     place("my_net")
     network = setup_imagenet.network("my_net")
     assert network.predict(tf.zeros((3, 12, 12, 3))).shape == (3, 1000)
+
+
+URL = "http://example.org/my.tar.gz"
+OF_2018 = {
+    "by place": (("", "my.pb", 12, "labels.txt", "images:0", "n/logits:0", "n/prob:0", ""), {}),
+    "by name": (
+        (URL,),
+        {
+            "model_filename": "my.pb",
+            "image_size": 12,
+            "label_filename": "labels.txt",
+            "input_tensor": "images:0",
+            "logit": "n/logits:0",
+            "prob": "n/prob:0",
+            "shape": None,
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize(("facts", "named"), OF_2018.values(), ids=OF_2018)
+def test_an_entry_of_2018_has_the_classes_of_its_graph(facts, named):
+    AddModel("my_net", *facts, **named)
+    weights = np.ones((3, 7), np.float32)
+    path = setup_imagenet.MODELS / "my.pb"
+    write_graph(path, "images:0", "n/logits:0", "n/prob:0", "", 12, weights, 1.0)
+    network = setup_imagenet.network("my_net")
+    assert (network.image_size, network.num_labels) == (12, 7)
+    np.testing.assert_allclose(
+        network.predict(tf.fill((1, 12, 12, 3), 0.1)), [[np.tanh(0.6)] * 7], rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("name", ["my_vgg", "alexnet_2", "densenet_own", "other"])
+def test_the_preprocessing_of_an_entry_of_2018_follows_from_its_name(name):
+    AddModel(name, *OF_2018["by place"][0])
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 2, 2, 3)).astype(np.float32)
+    found = setup_imagenet.ENTRIES[name].preprocess(tf.constant(x))
+    as_named = name.removeprefix("my_").replace("alexnet_2", "alexnet")
+    np.testing.assert_allclose(found, by_hand(as_named, x)[0], rtol=1e-4, atol=1e-4)
+
+
+FAULTY = {
+    "a fact is missing": ((), {"model_filename": "my.pb", "image_size": 8}, "logit is missing"),
+    "a size is text": ((URL, "my.pb", "299"), {"logit": "a"}, "image_size is '299', not a number"),
+    "an unknown fact": ((), {"colour": 1}, r"AddModel\(\) got an unexpected keyword .*colour"),
+    "too many": (range(20), {}, r"AddModel\(\) takes from 1 to 9 positional arguments"),
+}
+
+
+@pytest.mark.parametrize(("facts", "named", "said"), FAULTY.values(), ids=FAULTY)
+def test_a_faulty_entry_is_named_when_it_is_used(facts, named, said):
+    AddModel("my_net", *facts, **named)
+    assert setup_imagenet.is_named("my_net")
+    with pytest.raises(InputError, match=f"the entry of my_net in setup_imagenet.py .*{said}"):
+        setup_imagenet.network("my_net")
+    place("mobilenet_v1_025")
+    assert setup_imagenet.network("mobilenet_v1_025").num_labels == 1001
 
 
 def test_an_absent_graph_is_answered_with_its_place_the_command_and_keras():
@@ -371,6 +430,17 @@ def test_the_archive_is_fetched_and_only_what_is_expected_is_unpacked(server, he
     assert files == {"one.pb": b"placed by hand", "two.pb": b"2", "labels.txt": b"0:background\n"}
     assert not (setup_imagenet.MODELS / "two.pb").is_symlink()
     assert sorted(os.listdir(here)) == ["served", "tmp"]
+
+
+def test_an_archive_that_is_gone_keeps_no_other_away(server, here):
+    setup_imagenet.ENTRIES.clear()
+    for name in ("gone", "there"):
+        url = f"{server}/{name}.tar.gz"
+        AddModel(name, url, f"{name}.pb", 8, "labels.txt", "input:0", "l:0", "p:0", "")
+    write_archive(here / "served" / "there.tar.gz", [("there.pb", b"1")])
+    with pytest.raises(InputError, match=r"could not be downloaded .*Place gone\.pb"):
+        setup_imagenet.fetch()
+    assert (setup_imagenet.MODELS / "there.pb").read_bytes() == b"1"
 
 
 @pytest.mark.parametrize("content", [None, b"<html>this site is gone</html>", "damaged"])
