@@ -32,7 +32,7 @@ test-slow: .venv/installed
 	FUZZ_TIMES=5 $(BIN)/python -m pytest tests/fuzz
 
 test-extras: .venv/installed
-	$(BIN)/python -m pip install --quiet --editable '.[onnx,parquet]'
+	$(BIN)/python -m pip install --quiet torch==2.13.0 --editable '.[onnx,parquet,torch]'
 	$(BIN)/python -m pytest -m extra
 
 bench: .venv/installed

@@ -26,6 +26,7 @@ from lipschitz.data.own_images import OwnImages
 from lipschitz.data.photographs import WITH_BACKGROUND, Photographs, first_class
 from lipschitz.network import Box, Convention
 from lipschitz.settings import BATCH_SIZE, IMAGENET_BATCH_SIZE
+from lipschitz.support import user_function
 from lipschitz.support.errors import InputError, concerning
 from lipschitz.support.text import printable
 from lipschitz.tf_backend.readers.keras_applications import PREFIX as KERAS
@@ -134,16 +135,21 @@ def find(dataset: str, model_name: str, activation: str = "relu") -> str:
     if not names_own_images(dataset) and dataset != IMAGENET:
         _setup(dataset)
     if names_own_network(dataset, model_name):
-        places.check_there(model_name)
+        places.check_network(model_name)
         return model_name
     if _is_of_imagenet(dataset, model_name):
         return str(setup_imagenet.model_path(model_name) or model_name)
     return str(_model_path(dataset, model_name, activation))
 
 
-def import_framework() -> None:
-    """Import what computes the networks, which takes seconds."""
-    import lipschitz.tf_backend.network  # noqa: F401
+def import_framework(model_name: str) -> None:
+    """Import what computes a network, which takes seconds; a function's module imports its own."""
+    if user_function.is_name(model_name):
+        return
+    try:
+        import lipschitz.tf_backend.network  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise InputError(f"{model_name} is computed by TensorFlow: install it ({error})") from error
 
 
 def network(

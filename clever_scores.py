@@ -61,10 +61,10 @@ def clever_scores(
     `lipschitz.results.tables.frame` tells what the columns are. Raises InputError if
     the images do not fit the network, ValueError if an argument does not.
     """
-    network = network_of(
-        model, None if isinstance(model, Network) else input_range, mean, std, outputs
-    )
-    data = places.evaluation_set(own_images.of_values(images, labels), network)
+    own = own_images.of_values(images, labels)
+    box = None if isinstance(model, Network) else input_range
+    network = network_of(model, box, mean, std, outputs, own.shape)
+    data = places.evaluation_set(own, network)
     settings = Settings(
         Nsamps=Nsamp,
         Niters=Niters,

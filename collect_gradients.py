@@ -63,6 +63,7 @@ from lipschitz.sampling.experiment import (
 from lipschitz.sampling.pool import MOST_PER_CORE
 from lipschitz.sampling.sampler import Sampler, require_measurable
 from lipschitz.settings import BATCH_SIZE, IMAGENET_BATCH_SIZE, NITERS, NSAMPS, SEED, Settings
+from lipschitz.support import user_function
 from lipschitz.support.atomic import prepare
 from lipschitz.support.errors import InputError, RunError, concerning
 from lipschitz.support.machine import cores
@@ -94,7 +95,7 @@ def parse() -> argparse.Namespace:
     names = "; ".join([", ".join(NAMES), "ImageNet: resnet_v2_101 or another, keras:ResNet50V2"])
     networks = "a .keras, .h5, .onnx or .pb, a SavedModel folder, MODULE:FUNCTION"
     add("-m", "--model_name", default="normal", help=f"{names}; or your network: {networks}")
-    add("--weights", default="", help="weights file of a keras: network")
+    add("--weights", default="", help="weights file of a keras: network, or of a module of PyTorch")
     add("--activation", default="relu", choices=ACTIVATIONS, help='of the network "normal"')
     positive, in_name = number(1), number(1, below=LARGEST_IN_NAME)
     add("-N", "--Nsamps", type=in_name, default=NSAMPS, help="samples per iteration")
@@ -206,8 +207,12 @@ def check(args: argparse.Namespace) -> None:
     """Refuse what cannot work before anything slow begins."""
     if args.compute_slope and args.order == 2:
         raise InputError("--compute_slope: slopes are of first order, leave --order 2 out")
-    if args.weights and not args.model_name.startswith(catalogue.KERAS):
-        raise InputError(f"--weights is for ImageNet networks named {catalogue.KERAS}NAME")
+    takes_weights = args.model_name.startswith(catalogue.KERAS)
+    if args.weights and not (takes_weights or user_function.is_name(args.model_name)):
+        raise InputError(
+            f"--weights is for ImageNet networks named {catalogue.KERAS}NAME, and for modules of "
+            "PyTorch that a function makes, MODULE:FUNCTION"
+        )
     if args.weights and not Path(args.weights).is_file():
         raise InputError(f"--weights {args.weights}: no such file")
     most = MOST_PER_CORE * cores()
@@ -254,7 +259,7 @@ def main() -> None:
 
     # TensorFlow takes seconds to import: errors in the options come before
     command.exit_at_once()
-    catalogue.import_framework()
+    catalogue.import_framework(args.model_name)
     command.raise_interrupted()
     network = load_network(args, convention, own_images)
     convention = replace(convention, box=network.box)
@@ -347,12 +352,12 @@ def load_network(
     """The network of a name, or the user's."""
     if not catalogue.names_own_network(args.dataset, args.model_name):
         return catalogue.network(args.dataset, args.model_name, args.activation, args.weights)
-    if args.weights:
-        raise InputError(f"--weights is for ImageNet networks named {catalogue.KERAS}NAME")
     image = images.shape if images is not None else catalogue.image_shape(args.dataset)
     signature = args.signature or places.SIGNATURE
     with concerning(after="; give --tensors INPUT,LOGITS", kind=TensorsError):
-        network = places.network(args.model_name, convention, image, args.tensors, signature)
+        network = places.network(
+            args.model_name, convention, image, args.tensors, signature, args.weights
+        )
     if takes_features(network, images, args):
         if args.radius is None:
             raise InputError(

@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -36,6 +36,7 @@ class EstimateLipschitz(AbstractContextManager):
         self.seed = seed
         self.nthreads = nthreads or default_count()
         self._sampler: Sampler | None = None
+        self._start_at: Callable[[tuple[int, ...]], None] | None = None
 
     def __exit__(self, *exception: object) -> None:
         self.close()
@@ -45,6 +46,7 @@ class EstimateLipschitz(AbstractContextManager):
         if self._sampler is not None:
             self._sampler.close()
             self._sampler = None
+        self._start_at = None
 
     def load_model(
         self,
@@ -61,43 +63,51 @@ class EstimateLipschitz(AbstractContextManager):
         mean: Numbers = 0.0,
         std: Numbers = 1.0,
         outputs: str = LOGITS,
+        input_shape: tuple[int, ...] | None = None,
     ) -> tuple[DataSet, object]:
         """Load a data set and its network, start the workers, and return both; or take `model`.
 
-        `model` is a model of Keras, the place of a network (a file, a folder, MODULE:FUNCTION), a
-        `lipschitz.network.Network`, or an object with `image_size`, `num_channels` and `predict`, a
-        function of TensorFlow's tensors. The data set need not be named then, nor be there. A model
-        takes `input_range` for black and white ([-0.5, 0.5] if there is none), and (x - `mean`) /
-        `std`, numbers or one for each channel, comes before its first layer. A softmax at its end
-        is taken off; if its `outputs` are "probabilities", their logarithms are scored.
+        `model` is a model of Keras, a module of PyTorch, the place of a network (a file, a folder,
+        MODULE:FUNCTION), a `lipschitz.network.Network`, or an object with `image_size`,
+        `num_channels` and `predict`, a function of TensorFlow's tensors. The data set need not be
+        named then, nor be there. `input_shape` is that of an image, if the model does not tell it;
+        a module without it takes that of the first image. A model takes `input_range` for black and
+        white ([-0.5, 0.5] if there is none), and (x - `mean`) / `std`, numbers or one for each
+        channel, comes before its first layer. A softmax at its end is taken off; if its `outputs`
+        are "probabilities", their logarithms are scored.
 
         Raises InputError if the network cannot be loaded, or has no second order and `order` is 2;
         ValueError if the model is not one that can be sampled. Random choices that follow from the
         seed are drawn from `generator`, set here.
         """
         self.close()
+        self.generator = random.Random(self.seed)
+        self._settings = Settings(
+            order=order, compute_slope=compute_slope and order == 1, seed=self.seed
+        )
         if model is None:
             network = catalogue.network(dataset, model_name, activation, weights)
+        elif input_shape is None and places.is_of_pytorch(model):
+            self._start_at = lambda image: self._start(
+                network_of(model, input_range, mean, std, outputs, image), batch_size, dataset
+            )
+            return catalogue.data_set(dataset, None, self.generator), model
         else:
-            network = network_of(model, input_range, mean, std, outputs)
-        self.generator = random.Random(self.seed)
+            network = network_of(model, input_range, mean, std, outputs, input_shape)
         data = catalogue.data_set(dataset, network, self.generator)
+        self._start(network, batch_size, dataset)
+        return data, network if model is None else model
+
+    def _start(self, network: Network, batch_size: int, dataset: str) -> None:
         self.batch_size = batch_size or catalogue.batch_size(dataset, network.input_shape)
         self.device = network.device
-        self._settings = Settings(
-            order=order,
-            compute_slope=compute_slope and order == 1,
-            seed=self.seed,
-            batch_size=self.batch_size,
-            box=network.box,
-        )
+        self._settings = replace(self._settings, batch_size=self.batch_size, box=network.box)
         require_measurable(network, self._settings)
         self._sampler = Sampler(network, self.batch_size, self.nthreads)
-        return data, network if model is None else model
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Logits (N, K) of images; outputs that look like probabilities are warned of, once."""
-        return self._loaded().logits(images)
+        return self._loaded(np.shape(images)[1:]).logits(images)
 
     def estimate(
         self,
@@ -115,7 +125,8 @@ class EstimateLipschitz(AbstractContextManager):
     ) -> Estimate | list[Estimate]:
         """Sample around x_0, of the network's shape, for the margins f_true - f_target.
 
-        Axes of length 1 that x_0 has more or fewer are of no account. One target gives one
+        Axes of length 1 that x_0 has more or fewer are of no account, and its channels may come
+        first. One target gives one
         estimate, several give a list. `order`, if given, must be that of
         `load_model`. `Nsamp` becomes a multiple of the batch size; samples are those of (seed,
         image_id), each put through the transformation (defense.py), which x_0 is not. If an
@@ -126,7 +137,7 @@ class EstimateLipschitz(AbstractContextManager):
         finite, or all targets have an iteration without a finite sample, and RunError if workers
         are killed again and again.
         """
-        sampler = self._loaded()
+        sampler = self._loaded(np.shape(x_0))
         loaded = self._settings.order
         if order not in (None, loaded):
             raise ValueError(f"order {order}: the model was loaded for order {loaded}")
@@ -152,7 +163,10 @@ class EstimateLipschitz(AbstractContextManager):
         )
         return estimates[0] if np.ndim(target_label) == 0 else estimates
 
-    def _loaded(self) -> Sampler:
+    def _loaded(self, image: tuple[int, ...]) -> Sampler:
+        """The sampler; of a model that does not tell its input it starts with the first image."""
+        if self._sampler is None and self._start_at is not None:
+            self._start_at(image)
         if self._sampler is None:
             raise ValueError("no model: call load_model first, and estimate before close")
         return self._sampler
@@ -186,8 +200,10 @@ def network_of(
 
 
 def _shaped(x_0: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """x_0 in this shape if they differ by axes of length 1 alone, else as it is."""
+    """x_0 in this shape if they differ by axes of length 1, or the place of channels, alone."""
     x_0 = np.asarray(x_0)
+    if x_0.ndim > 2 and np.moveaxis(x_0, 0, -1).shape == shape:
+        return np.moveaxis(x_0, 0, -1)
     sizes = [size for size in shape if size != 1]
     return x_0.reshape(shape) if [size for size in x_0.shape if size != 1] == sizes else x_0
 

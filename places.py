@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from lipschitz.tf_backend.runtime import keras
 
 KERAS, ONNX, GRAPH = ".keras", ".onnx", ".pb"
-NETWORKS = (KERAS, *model_file.HDF5, ONNX, GRAPH)
+WEIGHTS = (".pt", ".pth", ".pt2", ".safetensors")  # of PyTorch: of a network that code makes
+NETWORKS = (KERAS, *model_file.HDF5, ONNX, GRAPH, *WEIGHTS)
 ARRAYS = (own_images.ARRAYS, own_images.MAPPED)
 TABLES = (*own_images.TEXT_TABLES, own_images.PARQUET)
 IMAGES = (*ARRAYS, *TABLES, *pictures.ENDINGS)
@@ -56,6 +58,17 @@ def check_there(place: str) -> None:
     raise InputError(f"{place} not found" + (f", but there is {alike}" if alike else ""))
 
 
+def check_network(place: str) -> None:
+    """Raise InputError if there is no network at a place, or something that is none by itself."""
+    check_there(place)
+    if not os.path.isdir(place) and place.lower().endswith(WEIGHTS):
+        raise InputError(
+            f"{place} cannot be used: a file of PyTorch holds weights without a network, or code. "
+            "Write a function that makes the network, and give -m MODULE:FUNCTION --weights "
+            f"{place}"
+        )
+
+
 def hint(name: str, endings: tuple[str, ...]) -> str:
     """What is in the current folder that a name may mean, to add to an error; empty if nothing."""
     if os.path.exists(name):
@@ -73,16 +86,17 @@ def network(
     image: tuple[int, ...] | None = None,
     tensors: tuple[str, str] | None = None,
     signature: str = SIGNATURE,
+    weights: str = "",
 ) -> Network:
     """The network at a place, which has this convention.
 
     Sizes that it leaves open are those of an `image`. `tensors` names the input and the logits of
-    a frozen graph, `signature` the function of a SavedModel. Raises InputError if it cannot be
-    used.
+    a frozen graph, `signature` the function of a SavedModel, `weights` a file for the module of
+    PyTorch that a function makes. Raises InputError if it cannot be used.
     """
-    check_there(place)
+    check_network(place)
     try:
-        return _network(place, convention, image, tensors, signature)
+        return _network(place, convention, image, tensors, signature, weights)
     except ValueError as error:
         raise InputError(f"{place} cannot be used: {error}") from error
 
@@ -90,7 +104,7 @@ def network(
 def network_of(
     model: object, convention: Convention, image: tuple[int, ...] | None = None
 ) -> Network:
-    """What a user's code gives as a network: one of Keras, an object of 2018's, or a Network.
+    """What a user's code gives as a network: of Keras or PyTorch, an object of 2018's, a Network.
 
     A Network has a convention of its own, so none that changes it may be given. An object of 2018's
     has `image_size`, `num_channels` and `predict` of tensors; `num_labels` is taken from its logits
@@ -99,6 +113,8 @@ def network_of(
     if isinstance(model, Network):
         _require_own(convention, model)
         return model
+    if is_of_pytorch(model):
+        return _torch_network(model, convention, image)
     from lipschitz.tf_backend.network import keras_network
     from lipschitz.tf_backend.runtime import keras
 
@@ -122,9 +138,13 @@ def _network(
     image: tuple[int, ...] | None,
     tensors: tuple[str, str] | None,
     signature: str,
+    weights: str,
 ) -> Network:
     if user_function.is_name(place):
-        return network_of(user_function.result(place), convention, image)
+        model = user_function.result(place)
+        if weights:
+            _load_weights(model, Path(weights))
+        return network_of(model, convention, image)
     path = Path(place)
     if path.is_dir():
         from lipschitz.tf_backend.readers import saved_model
@@ -137,6 +157,14 @@ def _network(
     if path.suffix.lower() == ONNX:
         return _onnx_network(path, convention, image)
     return network_of(_keras_model(path), convention, image)
+
+
+def _load_weights(model: object, path: Path) -> None:
+    if not is_of_pytorch(model):
+        raise ValueError(f"it gives a {type(model).__name__}: weights are for modules of PyTorch")
+    from lipschitz.torch_backend.readers import state_dict
+
+    state_dict.load_into(model, path)
 
 
 def _onnx_network(path: Path, convention: Convention, image: tuple[int, ...] | None) -> Network:
@@ -158,6 +186,20 @@ def _keras_model(path: Path) -> keras.Model:
     if told := near_misses.misnamed(path):
         raise ValueError(told)
     return keras_file.load(path)
+
+
+def is_of_pytorch(model: object) -> bool:
+    """Whether this is a module of PyTorch, which is imported then: it takes seconds."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(model, torch.nn.Module)
+
+
+def _torch_network(model: object, convention: Convention, image: tuple[int, ...] | None) -> Network:
+    from lipschitz.torch_backend.network import module_network
+
+    if image is None:
+        raise ValueError("a module of PyTorch does not tell the shape of its input: give images")
+    return module_network(model, convention, image)
 
 
 def _open_sizes(model: keras.Model, image: tuple[int, ...] | None) -> tuple[int, ...] | None:

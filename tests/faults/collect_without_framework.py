@@ -14,6 +14,6 @@ digits = setup_digits.load()
 network = nearest_mean(digits.train_data, digits.train_labels.argmax(axis=1))
 checkpoint.INTERVAL = 0
 catalogue.find = lambda *_: "the nearest mean"
-catalogue.import_framework = lambda: None
+catalogue.import_framework = lambda model_name: None
 catalogue.network = lambda *_: network
 run(collect_gradients.main)
