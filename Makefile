@@ -29,9 +29,10 @@ test: .venv/installed
 
 test-slow: .venv/installed
 	$(BIN)/python -m pytest -m slow
-	FUZZ_TIMES=5 $(BIN)/python -m pytest tests/fuzz
+	FUZZ_TIMES=8 $(BIN)/python -m pytest tests/fuzz
 
 test-extras: .venv/installed
+	@# one version of PyTorch, so that a new one breaks no run
 	$(BIN)/python -m pip install --quiet torch==2.13.0 --editable '.[onnx,parquet,torch]'
 	$(BIN)/python -m pytest -m extra
 

@@ -97,10 +97,8 @@ def test_a_model_without_a_gradient_is_told_when_it_is_sampled():
         estimate(model, np.zeros(4))
 
 
-SLOW_HALF = pytest.param("mixed_float16", marks=pytest.mark.slow)
-
-
-@pytest.mark.parametrize("policy", ["float32", SLOW_HALF])
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
 def test_recurrent_models_have_a_second_order(policy):
     keras.utils.set_random_seed(4)
     steps = keras.Input((5, 2))

@@ -90,9 +90,7 @@ def module_network(
     softmax or sigmoid module at the end is taken off, with a line. Raises ValueError if the outputs
     are not a number for each class, or if no shape of the image is what the module takes.
     """
-    own = copy.deepcopy(module).eval().requires_grad_(False).to(DEVICE)
-    if any(each.is_floating_point() for each in own.parameters()):
-        own = own.float()
+    own = _copy(module)
     shape, layers = _that_takes(own, image, convention)
     outputs = layers(_images(shape, convention.box))
     ending = ""
@@ -117,6 +115,18 @@ def module_network(
         convention.box,
         network_fingerprint(weights, [structure, around] if around else structure),
     )
+
+
+def _copy(module: torch.nn.Module) -> torch.nn.Module:
+    """The module in evaluation mode and float32, where the device is, without gradients of weights.
+
+    Raises ValueError if it cannot be copied.
+    """
+    try:
+        own = copy.deepcopy(module)
+    except Exception as error:  # the user's classes raise anything
+        raise ValueError(f"the module cannot be copied: {first_line(error)}") from error
+    return own.eval().requires_grad_(False).to(DEVICE).float()
 
 
 def _that_takes(

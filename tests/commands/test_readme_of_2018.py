@@ -279,14 +279,8 @@ def test_help(clone, line):
     assert printed(line, cwd=clone).startswith(f"usage: {script} [-h]")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "defend_jpeg",
-        pytest.param("defend_reduce", marks=pytest.mark.slow),
-        pytest.param("defend_png", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["defend_jpeg", "defend_reduce", "defend_png"])
 def test_a_transformation_changes_scores_little(trained, name):
     line = "python3 collect_gradients.py --dataset cifar --numimg 10"
     scores = []

@@ -42,14 +42,14 @@ def small_shared_memory(size):
 
 
 def test_a_ring_is_made_smaller_to_fit_shared_memory(light, light_reference):
-    """A batch of 1,024 images of 784 numbers takes 3.2 MB, and two workers want four."""
-    said = light.finish(ONE_IMAGE, before=small_shared_memory("7m"))
-    assert "has 7.3 MB of 12.8 MB: room for 2 batches in place of 4" in said
+    """A batch of 512 images of 784 numbers takes 1.6 MB, and two workers want four."""
+    said = light.finish(ONE_IMAGE, before=small_shared_memory("3500k"))
+    assert "has 3.6 MB of 6.4 MB: room for 2 batches in place of 4" in said
     light.check_same(light_reference, files=3)
 
 
 def test_shared_memory_without_room_for_a_batch_is_said_before_sampling(light):
-    process = light.start(before=small_shared_memory("3m"))
+    process = light.start(before=small_shared_memory("1500k"))
     said = light.ended(process, (1,))
-    assert "has no room for a batch: it has 3.1 MB, 3.2 MB are needed and 12.8 MB wanted" in said
+    assert "has no room for a batch: it has 1.5 MB, 1.6 MB are needed and 6.4 MB wanted" in said
     assert "[DATAGEN]" not in said

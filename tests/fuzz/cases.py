@@ -16,7 +16,7 @@ set_hypothesis_home_dir(HOME.name)
 TIMES = int(os.environ.get("FUZZ_TIMES", "1"))  # `make test-slow` takes more
 
 
-def cases(number=100):
+def cases(number=60):
     """So many cases, the same on every machine; a test's folder may serve them all."""
     return settings(
         max_examples=number * TIMES,

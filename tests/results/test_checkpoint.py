@@ -99,7 +99,7 @@ json_values = st.recursive(
 )
 
 
-@cases(150)
+@cases(80)
 @given(
     st.binary()
     | st.fixed_dictionaries({key: json_values for key in ("settings", "found", "times")})

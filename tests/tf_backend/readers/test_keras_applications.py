@@ -55,6 +55,7 @@ def test_the_box_goes_through_the_networks_own_preprocessing(name, tmp_path):
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_it_compiles_differentiates_and_shows_its_operations(mobilenet):
     network = keras_applications.network("keras:MobileNet", str(mobilenet[1]))
 
@@ -107,6 +108,7 @@ def test_an_unknown_name_is_answered_with_names_to_choose_from(name, said):
         keras_applications.network(f"keras:{name}")
 
 
+@pytest.mark.slow
 def test_weights_that_do_not_fit_are_refused_in_one_line(mobilenet, tmp_path):
     headless = keras.applications.MobileNet(weights=None, include_top=False)
     headless.save_weights(tmp_path / "headless.weights.h5")
