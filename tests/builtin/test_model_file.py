@@ -50,6 +50,7 @@ def test_a_saved_model_gives_the_same_logits(tmp_path, build):
     np.testing.assert_array_equal(model_file.load(path, build)(X), model(X))
 
 
+@pytest.mark.slow
 def test_a_saved_model_loads_without_this_toolkit(tmp_path):
     model_file.save(build_two_layer(), tmp_path / "net.keras")
     code = (

@@ -293,13 +293,8 @@ def test_a_transformation_changes_scores_little(trained, name):
     assert transformed != plain
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "./run.sh mnist normal 4 2 tanh 2 rand",
-        pytest.param("./run.sh mnist normal 1000 100 tanh 2 rand", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("line", ["./run.sh mnist normal 1000 100 tanh 2 rand"])
 def test_second_order_scores_in_one_line(trained, line):
     done = subprocess.run(
         line.split(),

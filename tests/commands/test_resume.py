@@ -79,6 +79,7 @@ def test_finished_files_are_kept_and_the_rest_is_sampled(again):
     assert not saved(third)
 
 
+@pytest.mark.slow
 def test_a_target_that_is_sampled_later_is_the_same_to_the_bit(again, workplace):
     whole = contents(workplace, again())
     shutil.rmtree(workplace / "lipschitz_mat")
@@ -173,6 +174,7 @@ def test_an_interrupted_image_is_resumed_also_for_some_of_its_targets(
     check_same(whole)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_batch_size_is_not_resumed_from(again, monkeypatch):
     """Batches show in the last bits of a maximum."""
     interrupt_at(again, monkeypatch, 2)
@@ -207,6 +209,7 @@ def test_an_image_that_cannot_be_scored_does_not_end_the_run(again, monkeypatch)
     assert kept(again("-n 2")) == saved(done)
 
 
+@pytest.mark.slow
 def test_another_network_of_the_same_weights_is_an_error(again, workplace):
     """One that gives probabilities, and whose warning led the user to give its logits."""
     path = workplace / "models" / "digits_2layer.keras"

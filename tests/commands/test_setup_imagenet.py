@@ -80,7 +80,16 @@ def test_the_entries_are_those_of_2018():
         assert {fact: getattr(ENTRIES[name], fact) for fact in model} == model
 
 
-@pytest.mark.parametrize("name", ENTRIES)
+OF_ONE_FAMILY = ("resnet_v2_101", "resnet_v2_152", "vgg_19", "mobilenet_v1_050", "mobilenet_v1_100")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in OF_ONE_FAMILY else [])
+        for name in ENTRIES
+    ],
+)
 def test_a_graph_with_the_entrys_tensors_loads_predicts_and_differentiates(name):
     entry = ENTRIES[name]
     scale = 1 if by_hand(name, np.zeros(3))[1] == 2 else 0.01

@@ -55,13 +55,13 @@ NETWORKS = {
 }
 
 
-SLOW = "a loop"
+SLOW = ("a loop", "groups of channels")
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        pytest.param(make, id=name, marks=[pytest.mark.slow] if name == SLOW else [])
+        pytest.param(make, id=name, marks=[pytest.mark.slow] if name in SLOW else [])
         for name, make in NETWORKS.items()
     ],
 )
