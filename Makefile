@@ -3,7 +3,8 @@
 BIN := .venv/bin
 
 # tests run side by side; each process holds TensorFlow, so there are few
-TESTS := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+TESTS := $(BIN)/python -m pytest -m "not slow and not extra" \
+	--numprocesses auto --maxprocesses 4 --dist worksteal
 
 .PHONY: demo test test-slow test-extras bench lint format clean
 
