@@ -7,14 +7,13 @@ networks that it starts from, _init and _teacher) and models/DATASET_brelu.keras
 
 import catalogue
 from lipschitz.builtin import model_file, training, training_of_2018
-from lipschitz.builtin.training import EPOCHS, Rate, Recipe
+from lipschitz.builtin.training import EPOCHS, SEVEN_LAYER_RATE, Recipe
 from lipschitz.settings import SEED
 from lipschitz.support.command import run
 from lipschitz.support.options import Parser, number
 
 train = training_of_2018.train_seven_layer  # as scripts of 2018 import it
 
-RATE = Rate(0.01, decay=1e-6)
 TRAIN = {"normal": training.train, "distilled": training.distil, "brelu": training.train}
 DATASETS = ["cifar", "mnist"]  # of 2018
 
@@ -37,7 +36,7 @@ def main() -> None:
             if not args.overwrite and (path := model_file.find(architecture.stem)):
                 print(f"kept {path} (--overwrite trains it again)")
                 continue
-            recipe = Recipe(RATE, args.epochs, seed=args.seed)
+            recipe = Recipe(SEVEN_LAYER_RATE, args.epochs, seed=args.seed)
             TRAIN[model_name](architecture, data, recipe)
 
 

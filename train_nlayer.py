@@ -14,13 +14,12 @@ import catalogue
 from lipschitz.builtin import model_file, training_of_2018
 from lipschitz.builtin.activations import ACTIVATIONS
 from lipschitz.builtin.model_names import Architecture
-from lipschitz.builtin.training import EPOCHS, OPTIMIZERS, Rate, Recipe, learn, save
+from lipschitz.builtin.training import EPOCHS, NLAYER_BATCH, OPTIMIZERS, Rate, Recipe, learn, save
 from lipschitz.settings import SEED
 from lipschitz.support.command import run
 from lipschitz.support.errors import InputError
 from lipschitz.support.options import Parser, number
 
-BATCH = 256
 # as scripts of 2018 import them
 train = training_of_2018.train_mlp
 train_cnn_7layer = training_of_2018.train_cnn_7layer
@@ -66,7 +65,7 @@ def or_usual(number: Callable[[str], float]) -> Callable[[str], float]:
 def main() -> None:
     """Train one network and save it."""
     args = parse()
-    recipe = Recipe(rate(args), args.epochs, BATCH, args.optimizer, seed=args.seed)
+    recipe = Recipe(rate(args), args.epochs, NLAYER_BATCH, args.optimizer, seed=args.seed)
     architecture = chosen(args)
     path = model_file.with_extension(
         Path(args.modelfile) if args.modelfile else args.modelpath / architecture.stem

@@ -11,6 +11,8 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from lipschitz.support.text import say
+
 STRUCTURE = "-"  # in a fingerprint: between the hash of the weights and that of the structure
 SHOWN = 12  # digits of a hash in print
 ROUNDING = 1e-6  # of a box's width: what float32 may add to a value at its end
@@ -218,6 +220,39 @@ def are_probabilities(outputs: np.ndarray) -> bool:
     inside = (outputs >= 0).all() and (outputs <= 1).all()
     error = SUM_ERROR if len(outputs) < MANY else SUM_ERROR_OF_MANY
     return bool(inside and np.allclose(outputs.sum(axis=1), 1, atol=error))
+
+
+def check_outputs(outputs: np.ndarray, probabilities: bool, ending: str) -> None:
+    """Say what is made of a network's outputs (N, K), of grey images, and of its `ending`.
+
+    That is the softmax or sigmoid that is taken off, or "". Raises ValueError if the outputs cannot
+    be scored, or are not the `probabilities` that they should be.
+    """
+    if probabilities and not _may_be_probabilities(outputs):
+        raise ValueError(
+            f"its outputs are no probabilities: for grey images they are {outputs.min():.3g} to "
+            f"{outputs.max():.3g}, with a sum of {outputs[0].sum():.3g}; logits are scored as they "
+            "are"
+        )
+    if outputs.shape[1] == 1 and ending == "softmax":
+        raise ValueError(
+            "the network ends with a softmax of one number, which is always 1: let it end with a "
+            "sigmoid, or with a number for each class"
+        )
+    if ending:
+        say(f"the {ending} at the network's end is taken off: its logits are scored")
+    if outputs.shape[1] == 1:
+        what = "probability" if probabilities else "logit"
+        say(f"the network gives one number: it is taken as the {what} of class 1 of two classes")
+
+
+def _may_be_probabilities(outputs: np.ndarray) -> bool:
+    """Whether outputs (N, K) are those of a softmax, or of a sigmoid if K = 1, in any precision."""
+    inside = (outputs >= 0).all() and (outputs <= 1).all()
+    totals = outputs.sum(axis=1)
+    return bool(
+        inside and (outputs.shape[1] == 1 or np.allclose(totals, 1, atol=SUM_ERROR_OF_MANY))
+    )
 
 
 def kind_of_outputs(outputs: np.ndarray) -> str:

@@ -59,7 +59,7 @@ class Family:
         own = [] if tuple(sizes) in ((), self.sizes) else list(map(str, sizes))
         return Architecture(
             "_".join([self.dataset, "cnn_7layer", activation, *own]),
-            partial(seven_layer, *self._images, sizes or self.sizes, ACTIVATIONS[activation]),
+            self._seven_layer(ACTIVATIONS[activation], sizes),
             " ".join(
                 [
                     f"python3 train_nlayer.py --model {self.dataset} --modeltype cnn",
@@ -105,5 +105,7 @@ class Family:
     def _images(self) -> tuple[int, int]:
         return self.image_size, self.num_channels
 
-    def _seven_layer(self, activation: Activation) -> Callable[[], keras.Model]:
-        return partial(seven_layer, *self._images, self.sizes, activation)
+    def _seven_layer(
+        self, activation: Activation, sizes: Sequence[int] = ()
+    ) -> Callable[[], keras.Model]:
+        return partial(seven_layer, *self._images, sizes or self.sizes, activation)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lipschitz.tf_backend.runtime import keras
 
 EPOCHS = 50
-TRAINING_BATCH = 128
+TRAINING_BATCH, NLAYER_BATCH = 128, 256
 MOMENTUM = 0.9
 OPTIMIZERS = ("sgd", "adam")
 
@@ -30,6 +30,9 @@ class Rate:
 
     initial: float
     decay: float
+
+
+SEVEN_LAYER_RATE = Rate(0.01, decay=1e-6)
 
 
 @dataclass(frozen=True)

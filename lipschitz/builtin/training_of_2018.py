@@ -15,12 +15,19 @@ from typing import TYPE_CHECKING
 from lipschitz.builtin import model_file
 from lipschitz.builtin.activations import ACTIVATIONS, sharp_softplus
 from lipschitz.builtin.architectures import mlp, seven_layer
-from lipschitz.builtin.training import EPOCHS, MOMENTUM, TRAINING_BATCH, Rate, Recipe, fit
+from lipschitz.builtin.training import (
+    EPOCHS,
+    MOMENTUM,
+    NLAYER_BATCH,
+    SEVEN_LAYER_RATE,
+    TRAINING_BATCH,
+    Rate,
+    Recipe,
+    fit,
+)
 
 if TYPE_CHECKING:
     from lipschitz.tf_backend.runtime import keras
-
-NLAYER_BATCH = 256
 
 
 def train_seven_layer(
@@ -33,7 +40,7 @@ def train_seven_layer(
     init: str | None = None,
 ) -> keras.Model:
     """`train` of train_models.py: the 7-layer network of these six sizes."""
-    recipe = Recipe(Rate(0.01, decay=1e-6), num_epochs, batch_size)
+    recipe = Recipe(SEVEN_LAYER_RATE, num_epochs, batch_size)
     build = partial(seven_layer, *_shape(data), params, ACTIVATIONS["relu"])
     return _trained(build, data, file_name, recipe, train_temp, init)[0]
 
@@ -56,7 +63,8 @@ def train_two_layer(
     return _trained(build, data, file_name, recipe, train_temp, init)[0]
 
 
-def train_mlp(
+def _train_nlayer(
+    architecture: Callable[..., keras.Model],
     data: object,
     file_name: str | None,
     params: Sequence[int],
@@ -70,32 +78,16 @@ def train_mlp(
     activation: str = "relu",
     optimizer_name: str = "sgd",
 ) -> dict[str, object]:
-    """`train` of train_nlayer.py: an MLP; a dict of the model and Keras's history of its fit."""
+    """A dict of the model and Keras's history of its fit."""
     recipe = Recipe(Rate(lr, decay), num_epochs, batch_size, optimizer_name, momentum=momentum)
-    build = partial(mlp, *_shape(data), params, ACTIVATIONS[activation])
+    build = partial(architecture, *_shape(data), params, ACTIVATIONS[activation])
     model, history = _trained(build, data, file_name, recipe, train_temp, init)
     return {"model": model, "history": history}
 
 
-def train_cnn_7layer(
-    data: object,
-    file_name: str | None,
-    params: Sequence[int],
-    num_epochs: int = EPOCHS,
-    batch_size: int = NLAYER_BATCH,
-    train_temp: float = 1,
-    init: str | None = None,
-    lr: float = 0.01,
-    decay: float = 1e-5,
-    momentum: float = MOMENTUM,
-    activation: str = "relu",
-    optimizer_name: str = "sgd",
-) -> dict[str, object]:
-    """The 7-layer network of these six sizes, as train_nlayer.py trains it; as `train_mlp`."""
-    recipe = Recipe(Rate(lr, decay), num_epochs, batch_size, optimizer_name, momentum=momentum)
-    build = partial(seven_layer, *_shape(data), params, ACTIVATIONS[activation])
-    model, history = _trained(build, data, file_name, recipe, train_temp, init)
-    return {"model": model, "history": history}
+# `train` and `train_cnn_7layer` of train_nlayer.py
+train_mlp = partial(_train_nlayer, mlp)
+train_cnn_7layer = partial(_train_nlayer, seven_layer)
 
 
 def _shape(data: object) -> tuple[int, int]:

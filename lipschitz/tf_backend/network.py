@@ -11,17 +11,16 @@ from threading import Lock
 import numpy as np
 
 from lipschitz.network import (
-    SUM_ERROR_OF_MANY,
     Box,
     Convention,
     Maxima,
     Products,
+    check_outputs,
     fingerprint,
     fits,
     network_fingerprint,
 )
 from lipschitz.support.errors import InputError, RunError
-from lipschitz.support.text import say
 from lipschitz.tf_backend import final_activation, gradients, hessian, normalization
 from lipschitz.tf_backend.piecewise_linear import is_piecewise_linear
 from lipschitz.tf_backend.reasons import reason
@@ -161,22 +160,7 @@ def network_of(
     normalized = _normalized(predict, input_shape, convention)
     outputs = _try(normalized, input_shape, images)
     ending = "" if convention.probabilities else _ending(normalized, input_shape, outputs)
-    if convention.probabilities and not _may_be_probabilities(outputs):
-        raise ValueError(
-            f"its outputs are no probabilities: for grey images they are {outputs.min():.3g} to "
-            f"{outputs.max():.3g}, with a sum of {outputs[0].sum():.3g}; logits are scored as they "
-            "are"
-        )
-    if outputs.shape[1] == 1 and ending == "softmax":
-        raise ValueError(
-            "the network ends with a softmax of one number, which is always 1: let it end with a "
-            "sigmoid, or with a number for each class"
-        )
-    if ending:
-        say(f"the {ending} at the network's end is taken off: its logits are scored")
-    if outputs.shape[1] == 1:
-        what = "probability" if convention.probabilities else "logit"
-        say(f"the network gives one number: it is taken as the {what} of class 1 of two classes")
+    check_outputs(outputs, convention.probabilities, ending)
     around = [*convention.structure(), *([ending] if ending else [])]
     return TensorFlowNetwork(
         _logits_of(normalized, input_shape, ending, convention.probabilities),
@@ -198,15 +182,6 @@ def count_logits(
     if number < 2:
         raise ValueError("the network gives one number for an image; needed is a logit a class")
     return number
-
-
-def _may_be_probabilities(outputs: np.ndarray) -> bool:
-    """Whether outputs (N, K) are those of a softmax, or of a sigmoid if K = 1, in any precision."""
-    inside = (outputs >= 0).all() and (outputs <= 1).all()
-    totals = outputs.sum(axis=1)
-    return bool(
-        inside and (outputs.shape[1] == 1 or np.allclose(totals, 1, atol=SUM_ERROR_OF_MANY))
-    )
 
 
 def _normalized(

@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lipschitz.network import (
-    SUM_ERROR_OF_MANY,
     Box,
     Convention,
     Maxima,
     Products,
+    check_outputs,
     fingerprint,
     network_fingerprint,
 )
 from lipschitz.support.errors import InputError, RunError, first_line
-from lipschitz.support.text import say
 from lipschitz.torch_backend import final_activation, gradients, hessian, piecewise_linear
 from lipschitz.torch_backend.runtime import DEVICE, STREAMS, computing, device_name, torch
 
@@ -97,7 +96,12 @@ def module_network(
     if not convention.probabilities:
         ending = final_activation.take_off(own, lambda: layers(_images(shape, convention.box)))
         outputs = layers(_images(shape, convention.box))
-    _check_outputs(outputs, convention, ending)
+    if not isinstance(outputs, torch.Tensor) or outputs.ndim != 2:
+        raise ValueError(
+            f"its outputs for {len(GREYS)} images are {_described(outputs)}, not a number for each "
+            "class"
+        )
+    check_outputs(outputs.detach().float().cpu().numpy(), convention.probabilities, ending)
 
     def predict(x: torch.Tensor) -> torch.Tensor:
         found = layers(x).float()
@@ -184,33 +188,6 @@ def _normalization(
         )
     mean, std = (torch.tensor(each, device=DEVICE) for each in (convention.mean, convention.std))
     return mean, std
-
-
-def _check_outputs(outputs: object, convention: Convention, ending: str) -> None:
-    """Raise ValueError if outputs are not a number for each class; say what is made of them."""
-    if not isinstance(outputs, torch.Tensor) or outputs.ndim != 2:
-        raise ValueError(
-            f"its outputs for {len(GREYS)} images are {_described(outputs)}, not a number for each "
-            "class"
-        )
-    if outputs.shape[1] == 1 and ending == "softmax":
-        raise ValueError(
-            "the network ends with a softmax of one number, which is always 1: let it end with a "
-            "sigmoid, or with a number for each class"
-        )
-    if convention.probabilities and not _may_be_probabilities(outputs):
-        raise ValueError("its outputs are no probabilities; logits are scored as they are")
-    if ending:
-        say(f"the {ending} at the network's end is taken off: its logits are scored")
-    if outputs.shape[1] == 1:
-        what = "probability" if convention.probabilities else "logit"
-        say(f"the network gives one number: it is taken as the {what} of class 1 of two classes")
-
-
-def _may_be_probabilities(outputs: torch.Tensor) -> bool:
-    inside = bool((outputs >= 0).all() and (outputs <= 1).all())
-    totals = outputs.sum(dim=1)
-    return inside and (outputs.shape[1] == 1 or bool((totals - 1).abs().max() < SUM_ERROR_OF_MANY))
 
 
 def _described(outputs: object) -> str:

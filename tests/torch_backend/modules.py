@@ -48,8 +48,12 @@ def mlp(activation, units=32):
 
 
 def copy_weights(model, module, flattened):
-    """Give the module the weights of a model that flattens an image of this shape."""
+    """Give both the same weights; the model flattens an image of this shape."""
     height, width, channels = flattened
+    rng = np.random.default_rng(0)
+    model.set_weights(
+        [rng.normal(0, np.prod(w.shape[:-1]) ** -0.5, w.shape) for w in model.weights]
+    )
     arrays, is_first_dense = model.get_weights(), True
     for parameter, array in zip(module.parameters(), arrays, strict=True):
         if array.ndim == 4:
