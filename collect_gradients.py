@@ -66,7 +66,7 @@ from lipschitz.settings import BATCH_SIZE, IMAGENET_BATCH_SIZE, NITERS, NSAMPS, 
 from lipschitz.support import user_function
 from lipschitz.support.atomic import prepare
 from lipschitz.support.errors import InputError, RunError, concerning
-from lipschitz.support.machine import cores
+from lipschitz.support.machine import CPU, choose_device, cores, cpu_name
 from lipschitz.support.options import Parser, number
 from lipschitz.support.text import line, printable, say
 from lipschitz.tf_backend.readers.graph_ends import TensorsError
@@ -139,9 +139,11 @@ def parse() -> argparse.Namespace:
     batch = f"samples at a time; 0: {BATCH_SIZE}, of large images {IMAGENET_BATCH_SIZE}"
     add("-b", "--batch_size", type=number(0), default=0, help=batch)
     add("--nthreads", type=number(0), default=0, help="sampling workers; 0: half the cores")
+    add("--device", help="cpu, gpu or gpu:N (default: the first GPU if there is one)")
     add("-s", "--save", "--saved", type=Path, default=Path("lipschitz_mat"), help="where to save")
     # abbreviations in use, which options added since would make ambiguous
-    for short, option in {"--a": "activation", "--i": "ids", "--m": "model_name"}.items():
+    abbreviated = {"--a": "activation", "--d": "dataset", "--i": "ids", "--m": "model_name"}
+    for short, option in abbreviated.items():
         choices = ACTIVATIONS if option == "activation" else None
         add(short, dest=option, choices=choices, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     add("--sav", dest="save", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
@@ -215,6 +217,9 @@ def check(args: argparse.Namespace) -> None:
         )
     if args.weights and not Path(args.weights).is_file():
         raise InputError(f"--weights {args.weights}: no such file")
+    if args.device:
+        with concerning("--device "):
+            choose_device(args.device)
     most = MOST_PER_CORE * cores()
     if args.nthreads > most:
         say(f"--nthreads {args.nthreads} is taken as {most}: there are {cores()} cores")
@@ -262,6 +267,8 @@ def main() -> None:
     catalogue.import_framework(args.model_name)
     command.raise_interrupted()
     network = load_network(args, convention, own_images)
+    if args.device not in (None, CPU) and network.device == cpu_name():
+        raise InputError(f"--device {args.device}: {args.model_name} finds no GPU to compute on")
     convention = replace(convention, box=network.box)
     generator = random.Random(args.seed)
     data = load_data(args, network, generator, own_images)

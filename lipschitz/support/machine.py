@@ -1,6 +1,14 @@
-"""The machine: the cores that it gives to this process."""
+"""The machine: the cores and the GPU that this process may use."""
 
 import os
+import re
+
+from lipschitz.support.errors import InputError
+
+CPU, GPU = "cpu", "gpu"
+DEVICE = re.compile(rf"{CPU}|(?:{GPU}|cuda)(?::(\d+))?")  # how a user names one
+VISIBLE = "CUDA_VISIBLE_DEVICES"  # which GPUs a process sees, for TensorFlow and PyTorch alike
+NONE = "-1"
 
 
 def cores() -> int:
@@ -9,3 +17,29 @@ def cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on this system
         return os.cpu_count() or 1
+
+
+def cpu_name() -> str:
+    """The processor as a device that computes, for people to read."""
+    return f"CPU, {cores()} cores"
+
+
+def choose_device(name: str) -> None:
+    """Have a framework that is imported later compute on "cpu", "gpu" or "gpu:N" ("cuda:N").
+
+    N counts the GPUs that this process may use. Raises InputError if the name is none of these, or
+    if there are fewer.
+    """
+    found = DEVICE.fullmatch(name)
+    if found is None:
+        raise InputError(f"{name}: give {CPU}, {GPU}, or {GPU}:N for the GPU of number N")
+    number, allowed = int(found[1] or 0), os.environ.get(VISIBLE)
+    if name == CPU:
+        os.environ[VISIBLE] = NONE
+    elif allowed is None:
+        os.environ[VISIBLE] = str(number)
+    else:
+        gpus = [gpu for gpu in allowed.split(",") if gpu not in ("", NONE)]
+        if number >= len(gpus):
+            raise InputError(f"{name}: {VISIBLE}={allowed} leaves this process no such GPU")
+        os.environ[VISIBLE] = gpus[number]

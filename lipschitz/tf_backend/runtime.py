@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-from lipschitz.support.machine import cores
+from lipschitz.support.machine import cpu_name
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -60,7 +60,7 @@ _before = False  # whether the first of them found it switched on
 def device_name() -> str:
     """The device that computes, for people to read."""
     if not gpus:
-        return f"CPU, {cores()} cores"
+        return cpu_name()
     return tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name)
 
 

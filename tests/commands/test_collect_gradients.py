@@ -159,6 +159,7 @@ def test_an_untrained_network_is_an_error(tmp_path):
         ("--seed 99999999999999999999", "give a number below 9,223,372,036,854,775,808"),
         ("--target_type -1", "--target_type -1: give a sum of 1, 2 and 4, or 16"),
         ("--target_type 8", "--target_type 8: give a sum of 1, 2 and 4, or 16"),
+        ("--device tpu", "--device tpu: give cpu, gpu, or gpu:N for the GPU of number N"),
         ("--order 3", "--order: invalid choice: 3 (choose from 1, 2)"),
         ("--order 2 --compute_slope", "slopes are of first order"),
         ("--activation swish", "--activation: invalid choice: 'swish' (choose from "),
@@ -179,6 +180,12 @@ def test_bad_input_gets_one_line(tmp_path, arguments, message):
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_gpu_that_the_machine_lacks_is_one_line(workplace):
+    done = collect(workplace, "-d digits -m 2-layer -i 1 --device gpu:99")
+    assert done.returncode == 2
+    assert "--device gpu:99: 2-layer finds no GPU to compute on" in done.stderr
 
 
 def test_a_folder_that_cannot_be_made_is_said_before_sampling(workplace):
@@ -360,6 +367,7 @@ def test_defaults_are_those_of_2018(monkeypatch):
         "model_name": "normal",
         "weights": "",
         "activation": "relu",
+        "device": None,
         "Nsamps": 1024,
         "Niters": 500,
         "numimg": 1,
