@@ -11,7 +11,7 @@ from lipschitz.torch_backend.runtime import DEVICE, GPU, STREAMS, torch
 
 Predict = Callable[["torch.Tensor"], "torch.Tensor"]
 
-SLICE = 1024 if GPU else 128  # samples per call: activations stay in the cache of a CPU
+SLICE = 1024 if GPU else 256  # samples per call: activations stay small
 LARGEST_SLICE = 2**24 // STREAMS  # values of the images per call, whatever their size
 
 

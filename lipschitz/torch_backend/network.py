@@ -21,8 +21,22 @@ from lipschitz.network import (
     network_fingerprint,
 )
 from lipschitz.support.errors import InputError, RunError, first_line
-from lipschitz.torch_backend import final_activation, gradients, hessian, piecewise_linear
-from lipschitz.torch_backend.runtime import DEVICE, STREAMS, computing, device_name, torch
+from lipschitz.support.text import say
+from lipschitz.torch_backend import (
+    final_activation,
+    gradients,
+    hessian,
+    narrow_convolution,
+    piecewise_linear,
+)
+from lipschitz.torch_backend.runtime import (
+    DEVICE,
+    STREAMS,
+    computing,
+    device_name,
+    not_deterministic,
+    torch,
+)
 
 if TYPE_CHECKING:
     from lipschitz.torch_backend.gradients import Predict
@@ -111,6 +125,8 @@ def module_network(
 
     weights = fingerprint(each.cpu().numpy() for each in own.state_dict().values())
     structure = [re.sub(r" at 0x[0-9a-f]+", "", repr(module)), _operations(layers, shape)]
+    _try_gradient(layers, _images(shape, convention.box))
+    narrow_convolution.speed_up(own)
     around = [*convention.structure(), *([ending] if ending else [])]
     return TorchNetwork(
         predict,
@@ -130,7 +146,9 @@ def _copy(module: torch.nn.Module) -> torch.nn.Module:
         own = copy.deepcopy(module)
     except Exception as error:  # the user's classes raise anything
         raise ValueError(f"the module cannot be copied: {first_line(error)}") from error
-    return own.eval().requires_grad_(False).to(DEVICE).float()
+    own = own.eval().requires_grad_(False).to(DEVICE).float()
+    # as the images are: convolutions are faster so
+    return torch.nn.utils.convert_conv2d_weight_memory_format(own, torch.channels_last)
 
 
 def _that_takes(
@@ -203,6 +221,23 @@ def _operations(layers: Predict, shape: tuple[int, ...]) -> list[str]:
     if outputs.grad_fn is None:
         raise InputError("the network has no gradient: its outputs do not depend on its input")
     return [name for name, _ in piecewise_linear.operations(outputs)]
+
+
+def _try_gradient(layers: Predict, x: torch.Tensor) -> None:
+    """Warn of operations that make a rerun differ in the last digits.
+
+    Raises ValueError if there is no gradient.
+    """
+    x.requires_grad_()
+    try:
+        names = not_deterministic(lambda: torch.autograd.grad(layers(x).sum(), x))
+    except RuntimeError as error:
+        raise ValueError(f"its gradient cannot be computed: {first_line(error)}") from error
+    if names:
+        say(
+            f"warning: PyTorch has no deterministic kernel for {', '.join(names)} here: a rerun "
+            "may have other last digits"
+        )
 
 
 def _grey(shape: tuple[int, ...], box: Box) -> np.ndarray:

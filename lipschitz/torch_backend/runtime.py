@@ -1,7 +1,9 @@
 """PyTorch as this toolkit needs it: `from lipschitz.torch_backend.runtime import torch`."""
 
+import ctypes
 import os
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
@@ -10,13 +12,33 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 import torch
 
-from lipschitz.support.machine import cores
+from lipschitz.support.machine import cpu_name
 
 GPU = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if GPU else "cpu")
 STREAMS = 1 if GPU else 2  # slices computed at a time; one keeps a GPU busy
 
-__all__ = ["DEVICE", "GPU", "STREAMS", "computing", "device_name", "torch"]
+# in the warnings about operations that have no deterministic kernel, after their names
+NOT_DETERMINISTIC = " does not have a deterministic implementation"
+
+__all__ = ["DEVICE", "GPU", "STREAMS", "computing", "device_name", "not_deterministic", "torch"]
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
+
+
+def _keep_freed_memory() -> None:
+    """Have the C library keep what tensors free, which it would give back to the system at once.
+
+    To get it again, page by page, takes a third of the time of a run. A GPU has memory of its own.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # glibc has it
+        mallopt(M_MMAP_THRESHOLD, 2**30)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+if not GPU:
+    _keep_freed_memory()
 
 _switching = Lock()
 _inside = 0  # blocks of `computing` that run, in all threads
@@ -25,21 +47,21 @@ _before: tuple[object, ...] = ()  # what the first of them found
 
 def device_name() -> str:
     """The device that computes, for people to read."""
-    return torch.cuda.get_device_name() if GPU else f"CPU, {cores()} cores"
+    return torch.cuda.get_device_name() if GPU else cpu_name()
 
 
 @contextmanager
 def computing() -> Iterator[None]:
     """In this block a rerun is the same to the bit, and products are of full float32.
 
-    The last block that ends restores what the user had set. Raises RuntimeError if an operation has
-    no deterministic kernel.
+    Operations that have no deterministic kernel are those of `not_deterministic`. The last block
+    that ends restores what the user had set.
     """
     global _inside, _before
     with _switching:
         if not _inside:
             _before = _settings()
-            _set(True, False, False, False, "highest")
+            _set(True, True, False, False, False, "highest")
         _inside += 1
     try:
         yield
@@ -50,10 +72,26 @@ def computing() -> Iterator[None]:
                 _set(*_before)
 
 
+def not_deterministic(call: Callable[[], object]) -> list[str]:
+    """The operations of a call that have no deterministic kernel where they are computed.
+
+    PyTorch's warnings about them are not shown again.
+    """
+    with computing(), warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        call()
+    messages = [str(each.message) for each in told]
+    names = {text.split(NOT_DETERMINISTIC)[0] for text in messages if NOT_DETERMINISTIC in text}
+    if names:
+        warnings.filterwarnings("ignore", f".*{NOT_DETERMINISTIC}")
+    return sorted(names)
+
+
 def _settings() -> tuple[object, ...]:
     return (
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
+        torch.utils.deterministic.fill_uninitialized_memory,
         torch.backends.cudnn.benchmark,
         torch.backends.cudnn.allow_tf32,
         torch.get_float32_matmul_precision(),
@@ -61,9 +99,15 @@ def _settings() -> tuple[object, ...]:
 
 
 def _set(
-    deterministic: bool, warn_only: bool, benchmark: bool, allow_tf32: bool, precision: str
+    deterministic: bool,
+    warn_only: bool,
+    fill: bool,
+    benchmark: bool,
+    allow_tf32: bool,
+    precision: str,
 ) -> None:
     torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+    torch.utils.deterministic.fill_uninitialized_memory = fill
     torch.backends.cudnn.benchmark = benchmark
     torch.backends.cudnn.allow_tf32 = allow_tf32
     torch.set_float32_matmul_precision(precision)

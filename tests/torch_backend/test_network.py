@@ -230,6 +230,34 @@ def linear():
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
 
 
+class Put(nn.Module):
+    def forward(self, x):
+        return x.put(torch.tensor([0]), torch.zeros(1))
+
+
+def test_an_operation_without_a_deterministic_kernel_is_named_once(capfd, recwarn):
+    network(layers(Put())).gradient_maxima(X, margin_weights(5, 0, [1]))
+    assert capfd.readouterr().err.count("no deterministic kernel for put_ here") == 1
+    assert not recwarn.list
+
+
+class NoGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+
+def test_a_network_whose_gradient_is_not_written_is_refused():
+    module = nn.Sequential(layers(), Applied())
+    with pytest.raises(ValueError, match="its gradient cannot be computed"):
+        network(module)
+
+
+class Applied(nn.Module):
+    def forward(self, x):
+        return NoGradient.apply(x)
+
+
 def test_the_sampler_takes_a_module_and_the_shape_of_its_first_image():
     module, image = linear(), DIGITS.test_data[0] + 0.5
     label = int(by_hand(module, image[None]).argmax())
