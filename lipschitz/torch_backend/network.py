@@ -124,8 +124,8 @@ def module_network(
         return final_activation.two_classes(found)
 
     weights = fingerprint(each.cpu().numpy() for each in own.state_dict().values())
-    structure = [re.sub(r" at 0x[0-9a-f]+", "", repr(module)), _operations(layers, shape)]
     _try_gradient(layers, _images(shape, convention.box))
+    structure = [re.sub(r" at 0x[0-9a-f]+", "", repr(module)), _operations(layers, shape)]
     narrow_convolution.speed_up(own)
     around = [*convention.structure(), *([ending] if ending else [])]
     return TorchNetwork(
@@ -214,23 +214,20 @@ def _described(outputs: object) -> str:
     return f"a {type(outputs).__name__}"
 
 
-def _operations(layers: Predict, shape: tuple[int, ...]) -> list[str]:
-    """The operations of a network: what its code computes, which its modules do not tell."""
-    x = _images(shape, Box(0, 1)).requires_grad_()
-    outputs = layers(x)
-    if outputs.grad_fn is None:
-        raise InputError("the network has no gradient: its outputs do not depend on its input")
-    return [name for name, _ in piecewise_linear.operations(outputs)]
-
-
 def _try_gradient(layers: Predict, x: torch.Tensor) -> None:
     """Warn of operations that make a rerun differ in the last digits.
 
-    Raises ValueError if there is no gradient.
+    Raises InputError or ValueError if there is no gradient.
     """
-    x.requires_grad_()
+
+    def gradient() -> None:
+        outputs = layers(x.requires_grad_())
+        if outputs.grad_fn is None:
+            raise InputError("the network has no gradient: its outputs do not depend on its input")
+        torch.autograd.grad(outputs.sum(), x)
+
     try:
-        names = not_deterministic(lambda: torch.autograd.grad(layers(x).sum(), x))
+        names = not_deterministic(gradient)
     except RuntimeError as error:
         raise ValueError(f"its gradient cannot be computed: {first_line(error)}") from error
     if names:
@@ -238,6 +235,13 @@ def _try_gradient(layers: Predict, x: torch.Tensor) -> None:
             f"warning: PyTorch has no deterministic kernel for {', '.join(names)} here: a rerun "
             "may have other last digits"
         )
+
+
+@computing()
+def _operations(layers: Predict, shape: tuple[int, ...]) -> list[str]:
+    """The operations of a network: what its code computes, which its modules do not tell."""
+    outputs = layers(_images(shape, Box(0, 1)).requires_grad_())
+    return [name for name, _ in piecewise_linear.operations(outputs)]
 
 
 def _grey(shape: tuple[int, ...], box: Box) -> np.ndarray:

@@ -13,7 +13,7 @@ KNOWN = frozenset(
     ConstantPadNdBackward ConvolutionBackward DivBackward ExpandBackward HardtanhBackward
     IndexBackward LeakyReluBackward MaxBackward MaxPool2DWithIndicesBackward MaximumBackward
     MeanBackward MinimumBackward MkldnnConvolutionBackward MmBackward MulBackward
-    NativeBatchNormBackward CudnnBatchNormBackward NegBackward PermuteBackward PreluBackward
+    NativeBatchNormBackward NegBackward PermuteBackward PreluBackward
     PreluKernelBackward ReflectionPad2DBackward ReluBackward RepeatBackward ReshapeAliasBackward
     SelectBackward SliceBackward SplitBackward SqueezeBackward StackBackward SubBackward
     SumBackward TBackward ThresholdBackward ToCopyBackward TransposeBackward UnbindBackward
@@ -26,7 +26,10 @@ OF_TWO = frozenset({"MulBackward", "DivBackward", "BmmBackward", "MmBackward"})
 
 
 def operations(outputs: "torch.Tensor") -> list[tuple[str, int]]:
-    """The derivatives between images and outputs, each with the number of its inputs that vary."""
+    """The derivatives between images and outputs, each with the number of its inputs that vary.
+
+    They have the names of a CPU's, whatever the device.
+    """
     found, seen, ahead = [], set(), [outputs.grad_fn]
     while ahead:
         node = ahead.pop()
@@ -34,7 +37,8 @@ def operations(outputs: "torch.Tensor") -> list[tuple[str, int]]:
             continue
         seen.add(node)
         varying = [each for each, _ in node.next_functions if each is not None]
-        found.append((re.sub(r"^.*::|\d*$", "", node.name()), len(varying)))
+        name = re.sub(r"^.*::|\d*$", "", node.name())
+        found.append((re.sub(r"^(Cudnn|Miopen)(?=BatchNorm)", "Native", name), len(varying)))
         ahead += varying
     return found
 

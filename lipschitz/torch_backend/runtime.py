@@ -18,6 +18,12 @@ GPU = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if GPU else "cpu")
 STREAMS = 1 if GPU else 2  # slices computed at a time; one keeps a GPU busy
 
+# kernels of attention that have no second derivative, and differ from device to device
+ATTENTION = (
+    (torch.backends.cuda.flash_sdp_enabled, torch.backends.cuda.enable_flash_sdp),
+    (torch.backends.cuda.mem_efficient_sdp_enabled, torch.backends.cuda.enable_mem_efficient_sdp),
+    (torch.backends.cuda.cudnn_sdp_enabled, torch.backends.cuda.enable_cudnn_sdp),
+)
 # in the warnings about operations that have no deterministic kernel, after their names
 NOT_DETERMINISTIC = " does not have a deterministic implementation"
 
@@ -61,7 +67,7 @@ def computing() -> Iterator[None]:
     with _switching:
         if not _inside:
             _before = _settings()
-            _set(True, True, False, False, False, "highest")
+            _set(True, True, False, False, False, "highest", *[False] * len(ATTENTION))
         _inside += 1
     try:
         yield
@@ -95,6 +101,7 @@ def _settings() -> tuple[object, ...]:
         torch.backends.cudnn.benchmark,
         torch.backends.cudnn.allow_tf32,
         torch.get_float32_matmul_precision(),
+        *(is_enabled() for is_enabled, _ in ATTENTION),
     )
 
 
@@ -105,9 +112,12 @@ def _set(
     benchmark: bool,
     allow_tf32: bool,
     precision: str,
+    *attention: bool,
 ) -> None:
     torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
     torch.utils.deterministic.fill_uninitialized_memory = fill
     torch.backends.cudnn.benchmark = benchmark
     torch.backends.cudnn.allow_tf32 = allow_tf32
     torch.set_float32_matmul_precision(precision)
+    for (_, enable), enabled in zip(ATTENTION, attention, strict=True):
+        enable(enabled)

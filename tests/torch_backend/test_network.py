@@ -241,6 +241,33 @@ def test_an_operation_without_a_deterministic_kernel_is_named_once(capfd, recwar
     assert not recwarn.list
 
 
+class Attention(nn.Module):
+    """Attention of the rows of an image to each other: by PyTorch's function, or written out."""
+
+    def __init__(self, attend):
+        super().__init__()
+        self.attend, self.last = attend, layers()[-1]
+
+    def forward(self, x):
+        rows = x.mean(1) * 5
+        return self.last(self.attend(rows, rows, rows.cos()).flatten(1)[:, :20])
+
+
+def written_out(query, key, value):
+    return torch.softmax(query @ key.mT / query.shape[-1] ** 0.5, dim=-1) @ value
+
+
+def test_attention_has_second_derivatives():
+    weights = margin_weights(5, 0, [1])[0]
+    v = np.random.default_rng(1).normal(size=(4, 126)).astype(np.float32)
+    fused, explicit = (
+        network(Attention(attend)).hessian_products(X, weights)(np.arange(4), v)
+        for attend in (nn.functional.scaled_dot_product_attention, written_out)
+    )
+    assert np.abs(explicit).max() > 0.01
+    np.testing.assert_allclose(fused, explicit, rtol=1e-3, atol=1e-6)
+
+
 class NoGradient(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):

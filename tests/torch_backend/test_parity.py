@@ -9,9 +9,10 @@ from lipschitz.sampling.curvature import hessian_extremes
 from lipschitz.sampling.experiment import sample_image
 from lipschitz.sampling.sampler import Sampler
 from lipschitz.settings import Settings
-from lipschitz.tf_backend.network import keras_network
 
 pytest.importorskip("torch")
+pytest.importorskip("tensorflow")
+from lipschitz.tf_backend.network import keras_network
 from lipschitz.torch_backend.network import module_network
 from tests.torch_backend.modules import cnn, mlp
 
