@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import random
 import shlex
@@ -29,7 +30,6 @@ from lipschitz.settings import BATCH_SIZE, IMAGENET_BATCH_SIZE
 from lipschitz.support import user_function
 from lipschitz.support.errors import InputError, concerning
 from lipschitz.support.text import printable
-from lipschitz.tf_backend.readers.keras_applications import PREFIX as KERAS
 
 if TYPE_CHECKING:
     from lipschitz.network import Network
@@ -144,12 +144,17 @@ def find(dataset: str, model_name: str, activation: str = "relu") -> str:
 
 def import_framework(model_name: str) -> None:
     """Import what computes a network, which takes seconds; a function's module imports its own."""
-    if user_function.is_name(model_name):
+    if user_function.is_name(model_name) and not setup_imagenet.is_named(model_name):
         return
+    framework, back_end = "TensorFlow", "tf_backend"
+    if setup_imagenet.is_of_pytorch(model_name):
+        framework, back_end = "PyTorch", "torch_backend"
     try:
-        import lipschitz.tf_backend.network  # noqa: F401
+        importlib.import_module(f"lipschitz.{back_end}.network")
     except ModuleNotFoundError as error:
-        raise InputError(f"{model_name} is computed by TensorFlow: install it ({error})") from error
+        raise InputError(
+            f"{model_name} is computed by {framework}: install it ({error})"
+        ) from error
 
 
 def network(
@@ -163,15 +168,17 @@ def network(
 ) -> Network:
     """A trained network of a data set, or the one at a place, which has this convention.
 
-    `weights` is a file for one of keras.applications; `image` and `of_place` are those of
-    `places.network`.
+    `weights` is a file for one of a package, such as keras.applications; `image` and `of_place`
+    are those of `places.network`.
     """
     if names_own_network(dataset, model_name):
         return places.network(model_name, convention or Convention(), image, **of_place)
     if _is_of_imagenet(dataset, model_name):
         return setup_imagenet.network(model_name, weights)
     if weights:
-        raise InputError(f"weights in a file are for ImageNet networks named {KERAS}NAME")
+        raise InputError(
+            f"weights in a file are for ImageNet networks named {setup_imagenet.OF_PACKAGES}"
+        )
     from lipschitz.tf_backend.network import keras_network
 
     path = _model_path(dataset, model_name, activation)

@@ -92,10 +92,12 @@ def parse() -> argparse.Namespace:
     images = "a .npz, .npy, .csv, .tsv or .parquet, a folder of pictures, MODULE:FUNCTION"
     names = ", ".join(catalogue.DATASETS)
     add("-d", "--dataset", default="mnist", help=f"{names}; or your images: {images}")
-    names = "; ".join([", ".join(NAMES), "ImageNet: resnet_v2_101 or another, keras:ResNet50V2"])
+    imagenet = f"ImageNet: resnet_v2_101 or another, {setup_imagenet.OF_PACKAGES}"
+    names = "; ".join([", ".join(NAMES), imagenet])
     networks = "a .keras, .h5, .onnx or .pb, a SavedModel folder, MODULE:FUNCTION"
     add("-m", "--model_name", default="normal", help=f"{names}; or your network: {networks}")
-    add("--weights", default="", help="weights file of a keras: network, or of a module of PyTorch")
+    weights = f"weights file of {setup_imagenet.OF_PACKAGES}, or of a module of PyTorch"
+    add("--weights", default="", help=weights)
     add("--activation", default="relu", choices=ACTIVATIONS, help='of the network "normal"')
     positive, in_name = number(1), number(1, below=LARGEST_IN_NAME)
     add("-N", "--Nsamps", type=in_name, default=NSAMPS, help="samples per iteration")
@@ -209,11 +211,11 @@ def check(args: argparse.Namespace) -> None:
     """Refuse what cannot work before anything slow begins."""
     if args.compute_slope and args.order == 2:
         raise InputError("--compute_slope: slopes are of first order, leave --order 2 out")
-    takes_weights = args.model_name.startswith(catalogue.KERAS)
+    takes_weights = setup_imagenet.takes_weights(args.model_name)
     if args.weights and not (takes_weights or user_function.is_name(args.model_name)):
         raise InputError(
-            f"--weights is for ImageNet networks named {catalogue.KERAS}NAME, and for modules of "
-            "PyTorch that a function makes, MODULE:FUNCTION"
+            f"--weights is for ImageNet networks named {setup_imagenet.OF_PACKAGES}, and for "
+            "modules of PyTorch that a function makes, MODULE:FUNCTION"
         )
     if args.weights and not Path(args.weights).is_file():
         raise InputError(f"--weights {args.weights}: no such file")
@@ -262,7 +264,7 @@ def main() -> None:
     own_images = load_images(args)
     named = ids_file(args, own_images.names if own_images is not None else ()) if args.ids else None
 
-    # TensorFlow takes seconds to import: errors in the options come before
+    # frameworks take seconds to import: errors in the options come before
     command.exit_at_once()
     catalogue.import_framework(args.model_name)
     command.raise_interrupted()

@@ -36,6 +36,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,7 +53,7 @@ from lipschitz.support.options import Parser, number
 from lipschitz.support.text import say
 from lipschitz.tf_backend.readers import frozen_graph, keras_applications
 from lipschitz.tf_backend.readers.graph_tensors import tensor_name
-from lipschitz.tf_backend.readers.keras_applications import PREFIX
+from lipschitz.tf_backend.readers.keras_applications import PREFIX as KERAS
 from lipschitz.tf_backend.readers.preprocessing import (
     Preprocess,
     centred,
@@ -60,6 +61,8 @@ from lipschitz.tf_backend.readers.preprocessing import (
     centred_scaled,
     doubled,
 )
+from lipschitz.torch_backend.readers import published
+from lipschitz.torch_backend.readers.published import TIMM, TORCHVISION
 
 if TYPE_CHECKING:
     from lipschitz.network import Network
@@ -69,6 +72,13 @@ MODELS = Path("tmp/imagenet")
 ARCHIVE = "http://download.huan-zhang.com/models/adv/imagenet/frozen_imagenet_models_v1.1.tar.gz"
 LABELS = Path(__file__).with_name("imagenet_labels") / "labels.txt"  # if the archive's are missing
 IMAGENET_CLASSES = (photographs.WITHOUT_BACKGROUND, photographs.WITH_BACKGROUND)
+# what reads the networks that other packages name; weights are downloaded, or in a file
+PACKAGES: dict[str, ModuleType] = {
+    KERAS: keras_applications,
+    TORCHVISION: published,
+    TIMM: published,
+}
+OF_PACKAGES = f"{KERAS}NAME, {TORCHVISION}NAME and {TIMM}NAME"
 GREYS = np.linspace(-0.5, 0.5, MANY, dtype=np.float32)  # images that tell what outputs are
 LARGEST_FILE = 2**30  # bytes: the largest graph of 2018 has about half
 LARGEST_ARCHIVE = 2**33  # bytes, packed or not
@@ -274,16 +284,26 @@ def load(network: Network, generator: random.Random) -> Photographs:
 
 
 def is_named(model_name: str) -> bool:
-    """Whether a name is in the table, or has the form of one of keras.applications."""
-    return model_name in {*ENTRIES, *FAULTY} or model_name.startswith(PREFIX)
+    """Whether a name is in the table, or has the form of one of a package."""
+    return model_name in {*ENTRIES, *FAULTY} or takes_weights(model_name)
+
+
+def takes_weights(model_name: str) -> bool:
+    """Whether a name has the form of one of a package, whose weights may be in a file."""
+    return model_name.startswith(tuple(PACKAGES))
+
+
+def is_of_pytorch(model_name: str) -> bool:
+    """Whether PyTorch computes the network of a name."""
+    return model_name.startswith((TORCHVISION, TIMM))
 
 
 def model_path(model_name: str, folder: Path = MODELS) -> Path | None:
-    """The .pb of a network; None for `keras:NAME`, which has none.
+    """The .pb of a network; None for those of packages, such as `keras:NAME`, which have none.
 
     Raises InputError if the name is not in the table, or the file is missing.
     """
-    if model_name.startswith(PREFIX):
+    if takes_weights(model_name):
         return None
     if model_name in FAULTY:
         raise InputError(
@@ -293,33 +313,36 @@ def model_path(model_name: str, folder: Path = MODELS) -> Path | None:
     if model_name not in ENTRIES:
         raise InputError(
             f"imagenet has no network named {model_name!r}: choose from {', '.join(ENTRIES)}, "
-            f"or {PREFIX}NAME for one of keras.applications"
+            f"{OF_PACKAGES}"
         )
     path = folder / ENTRIES[model_name].model_filename
     if not path.is_file():
         raise InputError(
             f'{path} not found: place it there, or download the archive with "python3 '
-            f'setup_imagenet.py"; {PREFIX}NAME ({PREFIX}ResNet50V2, say) is a network of '
-            "keras.applications"
+            f'setup_imagenet.py"; {OF_PACKAGES} ({KERAS}ResNet50V2, say) are networks of packages'
         )
     return path
 
 
 def network(model_name: str, weights: str = "", folder: Path = MODELS) -> Network:
-    """A network by its name; `weights` is a file for those of keras.applications."""
+    """A network by its name; `weights` is a file for those of packages."""
     path = model_path(model_name, folder)
     if path is None:
-        return _keras_network(model_name, weights)
+        return _network_of_package(model_name, weights)
     if weights:
-        raise InputError(f"--weights is for {PREFIX}NAME: {path} holds its own")
+        raise InputError(f"--weights is for {OF_PACKAGES}: {path} holds its own")
     return _graph(path, ENTRIES[model_name], ENTRIES[model_name].logit)
 
 
-def _keras_network(model_name: str, weights: str) -> Network:
-    """A network of keras.applications; errors name the option of its weights."""
-    keras_applications.find(model_name)
-    with concerning("--weights ") if weights else concerning(after=" with --weights FILE"):
-        return keras_applications.network(model_name, weights)
+def _network_of_package(model_name: str, weights: str) -> Network:
+    """A network that a package names; errors name the option of its weights."""
+    reader = PACKAGES[model_name.partition(":")[0] + ":"]
+    reader.find(model_name)
+    try:
+        with concerning("--weights ") if weights else concerning(after=" with --weights FILE"):
+            return reader.network(model_name, weights)
+    except ValueError as error:
+        raise InputError(f"{model_name} cannot be used: {error}") from error
 
 
 def _graph(path: Path, entry: Entry, output: str) -> Network:
@@ -395,7 +418,8 @@ def ImageNet(img_size: int, load_total_imgs: int = photographs.LARGEST_NUMBER) -
 class ImageNetModel:
     """A network of the table or of keras.applications, as scripts of 2018 use it.
 
-    `sess` and `create_prediction` are without effect.
+    `sess` and `create_prediction` are without effect. Raises InputError for networks of PyTorch:
+    such scripts give tensors of TensorFlow.
     """
 
     num_channels = 3
@@ -407,6 +431,8 @@ class ImageNetModel:
         model_name: str = "resnet_v2_50",
         create_prediction: bool = True,
     ) -> None:
+        if is_of_pytorch(model_name):
+            raise InputError(f"{model_name} is computed by PyTorch: it takes no tensors here")
         self._network = network(model_name)
         self.use_softmax, self.model_name = use_softmax, model_name
         self.image_size, self.num_labels = self._network.image_size, self._network.num_labels
@@ -452,7 +478,7 @@ def _fetch_archive(url: str, entries: list[Entry], folder: Path, sha256: str | N
         except DownloadError as error:
             raise InputError(
                 f"the frozen graphs could not be downloaded ({error}). {by_hand}, "
-                f"or use the networks {PREFIX}NAME of keras.applications"
+                f"or use the networks {OF_PACKAGES}"
             ) from error
         checksums = _checked(url, archive.sha256(file), folder / CHECKSUMS, sha256)
         try:
@@ -489,8 +515,8 @@ def parse() -> argparse.Namespace:
     add = parser.add_argument
     add("--model_dir", type=Path, default=MODELS, help="folder of the frozen graphs")
     add("--image_file", type=Path, help="image to classify; without one: download")
-    add("--model_name", default="resnet_v2_101", help=f"{', '.join(ENTRIES)}, {PREFIX}NAME")
-    add("--weights", default="", help=f"weights file of a {PREFIX}NAME network")
+    add("--model_name", default="resnet_v2_101", help=f"{', '.join(ENTRIES)}, {OF_PACKAGES}")
+    add("--weights", default="", help=f"weights file of {OF_PACKAGES}")
     add("--sha256", type=hexadecimal, help="refuse an archive that has another SHA-256")
     add("--num_top_predictions", type=number(1), default=5, help="classes to print")
     args = parser.parse_args()
@@ -509,8 +535,8 @@ def check(args: argparse.Namespace) -> None:
     """Refuse options that would have no effect, and a file that is not there."""
     if args.weights and not args.image_file:
         raise InputError("--weights is for classifying an image: give --image_file as well")
-    if args.weights and not args.model_name.startswith(PREFIX):
-        raise InputError(f"--weights is for {PREFIX}NAME: {args.model_name} has its own")
+    if args.weights and not takes_weights(args.model_name):
+        raise InputError(f"--weights is for {OF_PACKAGES}: {args.model_name} has its own")
     if args.sha256 and args.image_file:
         raise InputError("--sha256 is for the download: leave out --image_file")
     if args.image_file and not args.image_file.is_file():

@@ -8,7 +8,7 @@ import pytest
 
 from tests.helpers import ROOT
 
-FRAMEWORKS = {"tensorflow", "keras", "torch"}
+FRAMEWORKS = {"tensorflow", "keras", "torch", "torchvision", "timm"}
 SLOW = {"scipy.stats", "matplotlib"}
 
 

@@ -359,7 +359,7 @@ def test_the_command_refuses_what_it_cannot_use(here, command):
         (("--weights", "w.h5"), "^--weights is for classifying an image: give --image_file as"),
         (
             ("--weights", "w.h5", "--image_file", "image.png"),
-            "^--weights is for keras:NAME: resnet_v2_101 has its own",
+            "^--weights is for keras:NAME, torchvision:NAME and timm:NAME: resnet_v2_101 has ",
         ),
         (("--sha256", "0" * 64, "--image_file", "image.png"), "^--sha256 is for the download"),
     ],
