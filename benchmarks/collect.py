@@ -2,16 +2,19 @@
 
     python benchmarks/collect.py [--case NAME ...] [--repeats 5] [--json FILE]
 
-Every repeat times the machine's matrix products, the toolkit and the port, one after the other;
-each figure is the median of the repeats, each ratio the median of the repeats' own ratios. The
-networks are untrained (weights do not change the time), but for the second order, where the
-number of products depends on them: there one is trained on the UCI digits.
+Every repeat times the machine's matrix products, the toolkit and a plain port, one after the other,
+in TensorFlow and, if it is installed, with the same weights in PyTorch. Each figure is the median
+of the repeats, each ratio the median of the repeats' own ratios. The networks are untrained
+(weights do not change the time), but for the second order, where the number of products depends on
+them: there one is trained on the UCI digits.
 """
 
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +23,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import catalogue
 import setup_digits
-from benchmarks import figures, machine, plain_port
+from benchmarks import figures, machine, plain_draw, plain_port, plain_torch_port
 from estimate_gradient_norm import EstimateLipschitz
 from lipschitz.builtin import training
 from lipschitz.maths.lanczos import MOST_PRODUCTS, RELATIVE_ERROR
-from lipschitz.network import Network
+from lipschitz.network import Box, Convention, Network
 from lipschitz.settings import BATCH_SIZE, IMAGENET_BATCH_SIZE
 from lipschitz.tf_backend.network import keras_network
 from lipschitz.tf_backend.runtime import keras
@@ -67,9 +70,9 @@ def main() -> None:
     all_figures = {"machine": machine.describe(), "repeats": args.repeats, "cases": []}
     for case in CASES:
         if chosen(case.name, args.case):
-            found = first_order(case, products, args.repeats)
-            all_figures["cases"].append(found)
-            print(row(found), flush=True)
+            for found in first_order(case, products, args.repeats):
+                all_figures["cases"].append(found)
+                print(row(found), flush=True)
     if chosen(SECOND_ORDER, args.case):
         found = second_order(products, args.repeats)
         all_figures["cases"].append(found)
@@ -82,45 +85,88 @@ def chosen(name: str, parts: list[str]) -> bool:
     return not parts or any(part.lower() in name.lower() for part in parts)
 
 
-def first_order(case: Case, products: machine.MatrixProducts, repeats: int) -> dict:
-    """Seconds for 1,024 gradients of one target, shares of the matrix-product rate, waiting."""
+def first_order(case: Case, products: machine.MatrixProducts, repeats: int) -> list[dict]:
+    """For each framework: seconds for 1,024 gradients of a target, shares of the product rate."""
     keras.utils.set_random_seed(1)
     model = case.build()
-    network = keras_network(model)
+    network, forward = keras_network(model), operations(model)
     box = network.box
     x_0 = np.random.default_rng(0).uniform(box.lower, box.upper, network.input_shape)
     x_0 = x_0.astype(np.float32)
-    ranked = np.argsort(-network.logits(x_0[None])[0])
-    true, *targets = (int(label) for label in ranked[: case.targets + 1])
-    plain = plain_port.gradient_maxima(network.predict, x_0, true, targets[0], case.batch)
-    forward = operations(model)
-
-    repeated = []
-    with sampler_of(network, case.batch) as sampler:
-        sample = sampling(sampler, x_0, true, targets, case)
-        sample(), plain()
+    true, *targets = map(int, np.argsort(-network.logits(x_0[None])[0])[: case.targets + 1])
+    with ExitStack() as stack:
+        contestants = {}
+        for framework, compared in COMPARED.items():
+            own, plain = compared(stack, model, x_0, true, targets[0], case)
+            sampler = stack.enter_context(sampler_of(own, case.batch))
+            contestants[framework] = sampling(sampler, x_0, true, targets, case), plain
+        for sample, plain in contestants.values():
+            sample(), plain(1)
+        repeated = {framework: [] for framework in contestants}
         for _ in range(repeats):
-            rate = products.rate()
-            start = time.perf_counter()
-            waited = sample()
-            ours = (time.perf_counter() - start) / case.iterations / case.targets
-            start = time.perf_counter()
-            for _ in range(case.iterations):
-                plain()
-            theirs = (time.perf_counter() - start) / case.iterations
-            gradients = case.batch * forward  # operations of one pass
-            repeated.append(
-                {
-                    "rate": rate,
-                    "toolkit_seconds": ours * BATCH_SIZE / case.batch,
-                    "port_seconds": theirs * BATCH_SIZE / case.batch,
-                    "ratio": theirs / ours,
-                    "toolkit_share": (1 + case.targets) / case.targets * gradients / ours / rate,
-                    "port_share": 2 * gradients / theirs / rate,
-                    "waited": waited,
-                }
-            )
-    return {"name": case.name, "operations": forward} | medians(repeated)
+            for framework, (sample, plain) in contestants.items():
+                rate = products.rate()
+                start = time.perf_counter()
+                waited = sample()
+                ours = (time.perf_counter() - start) / case.iterations / case.targets
+                theirs = plain(case.iterations) / case.iterations
+                gradients = case.batch * forward  # operations of one pass
+                repeated[framework].append(
+                    {
+                        "rate": rate,
+                        "toolkit_seconds": ours * BATCH_SIZE / case.batch,
+                        "port_seconds": theirs * BATCH_SIZE / case.batch,
+                        "ratio": theirs / ours,
+                        "toolkit_share": (1 + case.targets)
+                        / case.targets
+                        * gradients
+                        / ours
+                        / rate,
+                        "port_share": 2 * gradients / theirs / rate,
+                        "waited": waited,
+                    }
+                )
+    return [
+        {"name": case.name, "framework": framework, "operations": forward} | medians(figures)
+        for framework, figures in repeated.items()
+    ]
+
+
+Seconds = Callable[[int], float]  # that so many iterations take
+
+
+def tensorflow_and_plain_port(
+    stack: ExitStack, model: keras.Model, x_0: np.ndarray, true: int, target: int, case: Case
+) -> tuple[Network, Seconds]:
+    """The network of TensorFlow, and the plain port of the method."""
+    network = keras_network(model)
+    iteration = plain_port.gradient_maxima(network.predict, x_0, true, target, case.batch)
+
+    def seconds(iterations: int) -> float:
+        start = time.perf_counter()
+        for _ in range(iterations):
+            iteration()
+        return time.perf_counter() - start
+
+    return network, seconds
+
+
+def pytorch_and_plain_loop(
+    stack: ExitStack, model: keras.Model, x_0: np.ndarray, true: int, target: int, case: Case
+) -> tuple[Network, Seconds]:
+    """The same network of PyTorch, and a plain loop, whose process the stack ends."""
+    from lipschitz.torch_backend.network import module_network
+    from tests.keras_twin import twin
+
+    module = twin(model)
+    process = stack.enter_context(plain_torch_port.process(module, x_0, true, target, case.batch))
+    network = module_network(module, Convention(Box()), x_0.shape)
+    return network, lambda iterations: process.submit(plain_torch_port.seconds, iterations).result()
+
+
+COMPARED = {"TensorFlow": tensorflow_and_plain_port}
+if find_spec("torch"):
+    COMPARED["PyTorch"] = pytorch_and_plain_loop
 
 
 def second_order(products: machine.MatrixProducts, repeats: int) -> dict:
@@ -135,7 +181,7 @@ def second_order(products: machine.MatrixProducts, repeats: int) -> dict:
     plain = plain_port.smallest_eigenvalues(
         network.predict, true, target, RELATIVE_ERROR, 10 * MOST_PRODUCTS
     )
-    images = plain_port.draw(np.random.RandomState(1), x_0, batch)
+    images = plain_draw.draw(np.random.RandomState(1), x_0, batch)
     plain(images[:2])
 
     repeated = []
@@ -164,7 +210,7 @@ def second_order(products: machine.MatrixProducts, repeats: int) -> dict:
                     "port_products": port_spent / batch,
                 }
             )
-    return {"name": SECOND_ORDER} | medians(repeated)
+    return {"name": SECOND_ORDER, "framework": "TensorFlow"} | medians(repeated)
 
 
 def sampler_of(network: Network, batch: int, order: int = 1) -> EstimateLipschitz:
@@ -204,8 +250,9 @@ def medians(repeated: list[dict]) -> dict:
 def row(found: dict) -> str:
     """A case as a line of the table."""
     return (
-        f"{found['name']:32}  toolkit {found['toolkit_seconds'] * 1e3:8.1f} ms, port "
-        f"{found['port_seconds'] * 1e3:8.1f} ms per 1,024 gradients of a target: "
+        f"{found['name']:32} {found['framework']:10}  "
+        f"toolkit {found['toolkit_seconds'] * 1e3:8.1f} ms, "
+        f"port {found['port_seconds'] * 1e3:8.1f} ms per 1,024 gradients of a target: "
         f"{found['ratio']:5.2f} times; share of {found['rate'] / 1e9:.0f} GFLOP/s: "
         f"{found['toolkit_share']:.0%}, port {found['port_share']:.0%}; "
         f"waited {found['waited']:.1%}"
@@ -215,7 +262,8 @@ def row(found: dict) -> str:
 def second_order_row(found: dict) -> str:
     """The second order as a line of the table."""
     return (
-        f"{found['name']:32}  toolkit {found['toolkit_samples']:.0f}, power iteration "
+        f"{found['name']:32} {found['framework']:10}  "
+        f"toolkit {found['toolkit_samples']:.0f}, power iteration "
         f"{found['port_samples']:.0f} samples a second: {found['ratio']:.2f} times; "
         f"products a sample: {found['toolkit_products']:.1f}, {found['port_products']:.1f}"
     )

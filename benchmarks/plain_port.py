@@ -1,31 +1,16 @@
 """What the toolkit is measured against: the published methods, ported to TensorFlow 2 as they are.
 
-One target at a time, samples drawn by NumPy's legacy generator in the process that computes,
-one graph call a batch. The power iteration multiplies the whole batch until its last sample is
-done.
+One target at a time, samples drawn in the process that computes, one graph call a batch. The power
+iteration multiplies the whole batch until its last sample is done.
 """
 
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import gammainc
 
-from lipschitz.maths.ball import RADII
-from lipschitz.network import Box
+from benchmarks.plain_draw import draw
 from lipschitz.settings import SEED
 from lipschitz.tf_backend.runtime import tf
-
-
-def draw(generator: np.random.RandomState, x_0: np.ndarray, count: int) -> np.ndarray:
-    """Points (count, H, W, C) uniform in the L2 ball around x_0, and in the box."""
-    n = x_0.size
-    points = generator.normal(size=(count, n))
-    squared = np.sum(points**2, axis=1)
-    points *= (gammainc(n / 2, squared / 2) ** (1 / n) / np.sqrt(squared))[:, None]
-    points *= generator.uniform(*RADII["l2"], size=(count, 1))
-    box = Box()
-    samples = np.clip(x_0 + points.reshape(count, *x_0.shape), box.lower, box.upper)
-    return samples.astype(np.float32)
 
 
 def gradient_maxima(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import fit as fit_benchmark
-from benchmarks import plain_port
+from benchmarks import plain_draw, plain_port
 from lipschitz.builtin.architectures import two_layer
 from lipschitz.network import margin_weights
 from lipschitz.sampling.curvature import hessian_extremes
@@ -24,14 +24,14 @@ def network():
 
 
 def test_the_plain_port_finds_the_same_gradients(network):
-    x = plain_port.draw(np.random.RandomState(1215), X_0, 40)
+    x = plain_draw.draw(np.random.RandomState(1215), X_0, 40)
     ((l2, l1, linf),) = network.gradient_maxima(x, margin_weights(10, 3, [5])).largest
     found = plain_port.gradient_maxima(network.predict, X_0, 3, 5, 40)()
     np.testing.assert_allclose(found, [l1, l2, linf], rtol=1e-5)
 
 
 def test_the_power_iteration_finds_the_same_curvature(network):
-    x = plain_port.draw(np.random.RandomState(2), X_0, 3)
+    x = plain_draw.draw(np.random.RandomState(2), X_0, 3)
     eigenvalues, _ = plain_port.smallest_eigenvalues(network.predict, 3, 5, 1e-3, 1000)(x)
     (extreme,) = hessian_extremes(network, x, margin_weights(10, 3, [5])).eigenvalue
     assert extreme == pytest.approx(eigenvalues[np.abs(eigenvalues).argmax()], rel=1e-3)
@@ -42,6 +42,20 @@ def test_the_published_fit_ends_where_ours_does():
     assert found["compared"] > 0
     assert found["end_points_within_1e-3"] == 1
     assert found["objective_above_scipy"] < 1e-6
+
+
+@pytest.mark.extra
+def test_the_plain_loop_of_pytorch_finds_the_same_gradients():
+    pytest.importorskip("torch")
+    from benchmarks import plain_torch_port
+    from tests.keras_twin import twin
+
+    model = two_layer(28, 1)
+    x = plain_draw.draw(np.random.RandomState(1215), X_0, 40)
+    network = keras_network(model)
+    ((l2, l1, linf),) = network.gradient_maxima(x, margin_weights(10, 3, [5])).largest
+    found = plain_torch_port.gradient_maxima(twin(model), X_0, 3, 5, 40)()
+    np.testing.assert_allclose(found, [l1, l2, linf], rtol=1e-5)
 
 
 @pytest.mark.slow
