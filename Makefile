@@ -6,7 +6,10 @@ BIN := .venv/bin
 TESTS := $(BIN)/python -m pytest -m "not slow and not extra" \
 	--numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test test-slow test-extras bench lint format clean
+# one version, so that a new one breaks no run
+TORCH := torch==2.13.0
+
+.PHONY: demo test test-slow test-extras test-without-tensorflow bench lint format clean
 
 # installed again if .venv cannot import the toolkit: its interpreter is gone or another, say
 ifneq ($(shell $(BIN)/python -Ic 'import lipschitz' 2> /dev/null && echo works),works)
@@ -33,9 +36,11 @@ test-slow: .venv/installed
 	FUZZ_TIMES=8 $(BIN)/python -m pytest tests/fuzz
 
 test-extras: .venv/installed
-	@# one version of PyTorch, so that a new one breaks no run
-	$(BIN)/python -m pip install --quiet torch==2.13.0 --editable '.[onnx,parquet,torch]'
+	$(BIN)/python -m pip install --quiet $(TORCH) --editable '.[onnx,parquet,torch]'
 	$(BIN)/python -m pytest -m extra
+
+test-without-tensorflow: .venv/installed
+	.ci/without_tensorflow $(BIN)/python $(TORCH)
 
 bench: .venv/installed
 	@mkdir -p logs
@@ -53,4 +58,4 @@ format: .venv/installed
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-torch
