@@ -12,7 +12,7 @@ from lipschitz.torch_backend.runtime import DEVICE, GPU, STREAMS, torch
 Predict = Callable[["torch.Tensor"], "torch.Tensor"]
 
 SLICE = 1024 if GPU else 256  # samples per call: activations stay small
-LARGEST_SLICE = 2**24 // STREAMS  # values of the images per call, whatever their size
+LARGEST_SLICE = 2**24 if GPU else 2**21  # values of the images per call, whatever their size
 
 
 def gradient_maxima(

@@ -1,6 +1,5 @@
 """PyTorch as this toolkit needs it: `from lipschitz.torch_backend.runtime import torch`."""
 
-import ctypes
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 import torch
 
 from lipschitz.support.machine import cpu_name
+from lipschitz.torch_backend import memory
 
 GPU = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if GPU else "cpu")
@@ -29,22 +29,8 @@ NOT_DETERMINISTIC = " does not have a deterministic implementation"
 
 __all__ = ["DEVICE", "GPU", "STREAMS", "computing", "device_name", "not_deterministic", "torch"]
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
-
-
-def _keep_freed_memory() -> None:
-    """Have the C library keep what tensors free, which it would give back to the system at once.
-
-    To get it again, page by page, takes a third of the time of a run. A GPU has memory of its own.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:  # glibc has it
-        mallopt(M_MMAP_THRESHOLD, 2**30)
-        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-
-
 if not GPU:
-    _keep_freed_memory()
+    memory.keep_freed()
 
 _switching = Lock()
 _inside = 0  # blocks of `computing` that run, in all threads
