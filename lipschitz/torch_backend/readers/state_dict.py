@@ -36,12 +36,24 @@ def load_into(module: torch.nn.Module, path: Path) -> None:
     if unknown := [name for name in weights if name not in expected]:
         raise InputError(f"{path} has {_some(unknown)}, which the network has not")
     for name, tensor in expected.items():
+        if not _is_plain(weights[name]):
+            raise InputError(f"{path}: {printable(name)} holds no plain numbers")
         if tensor.shape != weights[name].shape:
             raise InputError(
                 f"{path}: {printable(name)} has the shape {tuple(weights[name].shape)}, the "
                 f"network takes {tuple(tensor.shape)}"
             )
-    module.load_state_dict(weights)
+    try:
+        module.load_state_dict(weights)
+    except Exception as error:  # a file may say anything of the versions of its layers
+        raise InputError(f"{path} cannot be loaded: {first_line(error)}") from error
+
+
+def _is_plain(found: torch.Tensor) -> bool:
+    """Whether a tensor holds real numbers, one by one."""
+    is_strided = found.layout is torch.strided and not (found.is_nested or found.is_meta)
+    is_real = found.dtype is torch.bool or torch.can_cast(found.dtype, torch.float64)
+    return is_strided and is_real and not (found.is_quantized or found.is_complex())
 
 
 def _pickled(file: object) -> object:
