@@ -37,7 +37,7 @@ test-slow: .venv/installed
 
 test-extras: .venv/installed
 	$(BIN)/python -m pip install --quiet $(TORCH) --editable '.[onnx,parquet,torch]'
-	$(BIN)/python -m pytest -m extra
+	$(BIN)/python -m pytest -m "extra and not slow"
 
 test-without-tensorflow: .venv/installed
 	.ci/without_tensorflow $(BIN)/python $(TORCH)

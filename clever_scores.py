@@ -20,6 +20,7 @@ from lipschitz.maths.ball import DEFAULT_NORM
 from lipschitz.network import LOGITS, Network
 from lipschitz.results import scoring, tables
 from lipschitz.results.matfile import Record
+from lipschitz.sampling import accuracy
 from lipschitz.sampling.experiment import sample_image
 from lipschitz.sampling.sampler import Sampler, require_measurable
 from lipschitz.settings import NITERS, NSAMPS, SEED, Settings
@@ -80,6 +81,8 @@ def clever_scores(
     with Sampler(network, settings.batch_size, nthreads) as sampler:
         logits = sampler.logits(data.images[:])
         true = data.true_labels(logits)
+        for doubt in accuracy.doubts(data.labels, logits):
+            say(f"warning: {doubt}")
         ids = list(range(len(logits)))
         chosen = list(choose(ids, logits, true, target_type, random.Random(seed)))
         if wrong := sum(not image.correct for image in chosen):

@@ -52,7 +52,7 @@ from lipschitz.maths.ball import DEFAULT_NORM, NORM_OF_BALL, RADII
 from lipschitz.network import LOGITS, PROBABILITIES, Box, Convention, Network
 from lipschitz.results.estimate import Estimate
 from lipschitz.sampling import accuracy
-from lipschitz.sampling.accuracy import Accuracy, Alternative
+from lipschitz.sampling.accuracy import Accuracy, Better, Normalization
 from lipschitz.sampling.experiment import (
     Experiment,
     ImageResult,
@@ -281,7 +281,9 @@ def main() -> None:
         print_drawn(settings)
         ids = select_ids(len(data.images), named, args)
         images, logits = images_and_logits(data, ids, sampler)
-        right, doubts = accuracy_and_doubts(data, ids, logits, sampler, convention, args)
+        right, doubts = accuracy_and_doubts(
+            data, ids, logits, sampler, convention, own_images, args
+        )
         doubts += too_large_radius(settings, network)
         if takes_features(network, own_images, args) and own_images.looks_like_pixels:
             doubts.append(PIXELS)
@@ -543,6 +545,7 @@ def accuracy_and_doubts(
     logits: np.ndarray,
     sampler: Sampler,
     convention: Convention,
+    own_images: OwnImages | None,
     args: argparse.Namespace,
 ) -> tuple[Accuracy | None, list[str]]:
     """The accuracy on test images, and what is suspicious in it; None if they have no labels.
@@ -563,33 +566,48 @@ def accuracy_and_doubts(
     doubts = list(accuracy.doubts(labels, logits))
     better = accuracy.better_input(sampler.network, images, labels, logits, convention)
     if better is not None:
-        doubts.append(f"{better}; {how_to_give(better.alternative, convention, args)}")
+        is_scaled = own_images is None or own_images.is_scaled
+        doubts.append(f"{better}; {how_to_give(better, convention, is_scaled, args)}")
     return accuracy.of_logits(logits, labels), doubts
 
 
-def how_to_give(other: Alternative, now: Convention, args: argparse.Namespace) -> str:
-    """What makes a network get its images in another form, if it was trained on that."""
+def how_to_give(better: Better, now: Convention, is_scaled: bool, args: argparse.Namespace) -> str:
+    """What makes a network get its images in another form, if it was trained on that.
+
+    Images that are not scaled keep their values, whatever range the network has.
+    """
+    other = better.alternative
     own_network = catalogue.names_own_network(args.dataset, args.model_name)
     ways = []
     if (other.lower, other.upper) != (now.box.lower, now.box.upper):
         scale = (other.upper - other.lower) / float(now.box.width)
         layer = f"keras.layers.Rescaling({scale}, offset={other.lower - now.box.lower * scale})"
         option = f"--input_range {other.lower:g} {other.upper:g}"
+        if not (is_scaled or now.is_normalized or other.normalization):
+            option = f"--mean {now.box.lower - other.lower / scale:.6g} --std {1 / scale:.6g}"
         ways.append(f"give {option}" if own_network else f"put {layer} in front of its layers")
     if other.normalization is not None:
-        mean, std = (" ".join(map(str, each)) for each in other.normalization[:2])
-        ways.append(f"give --mean {mean} --std {std}")
+        ways.append(f"give {options_of(other.normalization)}")
     elif other.unnormalized:
         ways.append("leave --mean and --std out")
     if other.turned:
         ways.append("turn the channels of the images, x[..., ::-1]")
     normalized = now.is_normalized or other.normalization is not None or not own_network
     or_else = "" if normalized else ", or its --mean and --std if it was trained on normalized ones"
+    of_others = [each.normalization for each, _ in better.others if each.normalization is not None]
+    if or_else and of_others:
+        or_else += f", {options_of(of_others[0])} if with those of {of_others[0].of}"
     lower, upper = now.box.lower, now.box.upper
     return (
         f"it gets values in [{lower:g}, {upper:g}]; if it was trained on others, "
         f"{' and '.join(ways)}{or_else}"
     )
+
+
+def options_of(normalization: Normalization) -> str:
+    """The options that give a network its mean and std."""
+    mean, std = (" ".join(map(str, each)) for each in normalization[:2])
+    return f"--mean {mean} --std {std}"
 
 
 def too_large_radius(settings: Settings, network: Network) -> list[str]:

@@ -107,7 +107,9 @@ class EstimateLipschitz(AbstractContextManager):
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Logits (N, K) of images; outputs that look like probabilities are warned of, once."""
-        return self._loaded(np.shape(images)[1:]).logits(images)
+        sampler = self._loaded(np.shape(images)[1:])
+        shape = sampler.network.input_shape
+        return sampler.logits(np.stack([_shaped(image, shape) for image in images]))
 
     def estimate(
         self,
@@ -137,7 +139,8 @@ class EstimateLipschitz(AbstractContextManager):
         finite, or all targets have an iteration without a finite sample, and RunError if workers
         are killed again and again.
         """
-        sampler = self._loaded(np.shape(x_0))
+        shape = np.shape(x_0)
+        sampler = self._loaded(shape[1:] if len(shape) == 4 and shape[0] == 1 else shape)
         loaded = self._settings.order
         if order not in (None, loaded):
             raise ValueError(f"order {order}: the model was loaded for order {loaded}")
@@ -151,12 +154,12 @@ class EstimateLipschitz(AbstractContextManager):
             radius=radius,
             transform=transform,
         )
-        targets = [target_label] if np.ndim(target_label) == 0 else list(target_label)
+        targets = [int(label) for label in np.atleast_1d(_array(target_label))]
         estimates = sample_image(
             sampler,
             settings,
             _shaped(x_0, sampler.network.input_shape),
-            true_label,
+            int(true_label),
             targets,
             image_id=image_id,
             transform=TRANSFORMATIONS[transform] if transform else None,
@@ -201,11 +204,18 @@ def network_of(
 
 def _shaped(x_0: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """x_0 in this shape if they differ by axes of length 1, or the place of channels, alone."""
-    x_0 = np.asarray(x_0)
+    x_0 = _array(x_0)
     if x_0.ndim > 2 and np.moveaxis(x_0, 0, -1).shape == shape:
         return np.moveaxis(x_0, 0, -1)
     sizes = [size for size in shape if size != 1]
     return x_0.reshape(shape) if [size for size in x_0.shape if size != 1] == sizes else x_0
+
+
+def _array(values: object) -> np.ndarray:
+    """An array of what NumPy takes, or of a tensor, wherever it lies."""
+    if hasattr(values, "detach"):  # PyTorch's
+        values = values.detach().cpu()
+    return np.asarray(values)
 
 
 def _check_transform(transform: str, shape: tuple[int, ...]) -> None:

@@ -198,7 +198,9 @@ def _torch_network(model: object, convention: Convention, image: tuple[int, ...]
     from lipschitz.torch_backend.network import module_network
 
     if image is None:
-        raise ValueError("a module of PyTorch does not tell the shape of its input: give images")
+        raise ValueError(
+            "a module of PyTorch does not tell the shape of its input: give images, or input_shape"
+        )
     return module_network(model, convention, image)
 
 
@@ -226,7 +228,8 @@ def _network_of_2018(model: object, convention: Convention) -> Network:
     if missing := [name for name in needed if not hasattr(model, name)]:
         raise ValueError(
             f"{type(model).__name__} is not a network: it lacks {', '.join(missing)}, and it does "
-            "not answer lipschitz.network.Network; a Keras model is one"
+            "not answer lipschitz.network.Network; a Keras model is one, and so is a module of "
+            "PyTorch (not its class)"
         )
     _require_own(convention, model)
     shape = (model.image_size, model.image_size, model.num_channels)

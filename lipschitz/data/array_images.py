@@ -48,6 +48,11 @@ class ArrayImages:
         return bool(self.columns)
 
     @property
+    def is_scaled(self) -> bool:
+        """Whether the values are pixels, whose black and white become those of a network."""
+        return self._white() is not None
+
+    @property
     def looks_like_pixels(self) -> bool:
         """Whether a table has columns enough for an image, of whole numbers from 0 to 255."""
         lowest, highest = self._extent()

@@ -32,6 +32,7 @@ class OwnImages(Protocol):
     labels: np.ndarray | None  # (N,) numbers; None if there are none
     classes: tuple[str, ...]  # the names of the labels 0, 1, ..., if they have names
     is_table: bool  # whether images are rows of features
+    is_scaled: bool  # whether their black and white become those of a network
 
     def __len__(self) -> int: ...
 

@@ -36,6 +36,7 @@ class Pictures:
     classes: tuple[str, ...]  # names of class folders
 
     is_table = False
+    is_scaled = True
 
     def __len__(self) -> int:
         return len(self.paths)

@@ -58,16 +58,17 @@ class Better(NamedTuple):
     """An alternative that a network classifies clearly more images correctly in."""
 
     alternative: Alternative
-    others: tuple[Alternative, ...]  # in which it is as good
+    others: tuple[tuple[Alternative, int], ...]  # as good or better, with what is right in them
     right: int  # images that are classified correctly
     before: Accuracy  # without it
 
     def __str__(self) -> str:
-        more = "; ".join(map(str, self.others[:MOST_NAMED]))
-        others = f" (and as good on {more})" if more else ""
+        named = self.others[:MOST_NAMED]
+        more = "; ".join(f"{count} on {each}" for each, count in named)
+        others = f" ({more})" if more else ""
         return (
-            f"the network is better on {self.alternative}{others}: {self.right} of "
-            f"{self.before.number} test images are classified correctly, not {self.before.right}"
+            f"the network is better on {self.alternative}: {self.right} of {self.before.number} "
+            f"test images are classified correctly{others}, not {self.before.right}"
         )
 
 
@@ -150,7 +151,8 @@ def better_input(
     )
     counts = {each: int(found.sum()) for each, found in candidates.items()}
     reached = counts.pop(first)
-    others = tuple(each for each, count in counts.items() if count >= reached)
+    as_good = [pair for pair in counts.items() if pair[1] >= reached]
+    others = tuple(sorted(as_good, key=lambda pair: -pair[1]))
     return Better(first, others, reached, Accuracy(int(right.sum()), len(labels)))
 
 

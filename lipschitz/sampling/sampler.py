@@ -203,7 +203,7 @@ class Sampler(AbstractContextManager):
             raise ValueError(
                 f"x_0 has values from {x_0.min():.5g} to {x_0.max():.5g}, outside the range of the "
                 f"network's inputs, {network.box}: bring the image to that range, or give the "
-                "network the Box of its own range"
+                "network the Box of its own range (load_model: input_range)"
             )
         labels = range(network.num_labels)
         if not targets or true_label in targets or not {true_label, *targets} <= set(labels):

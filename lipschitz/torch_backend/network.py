@@ -110,11 +110,8 @@ def module_network(
     if not convention.probabilities:
         ending = final_activation.take_off(own, lambda: layers(_images(shape, convention.box)))
         outputs = layers(_images(shape, convention.box))
-    if not isinstance(outputs, torch.Tensor) or outputs.ndim != 2:
-        raise ValueError(
-            f"its outputs for {len(GREYS)} images are {_described(outputs)}, not a number for each "
-            "class"
-        )
+    if outputs.ndim != 2:
+        raise ValueError(_not_logits(outputs))
     check_outputs(outputs.detach().float().cpu().numpy(), convention.probabilities, ending)
 
     def predict(x: torch.Tensor) -> torch.Tensor:
@@ -143,10 +140,10 @@ def _copy(module: torch.nn.Module) -> torch.nn.Module:
     Raises ValueError if it cannot be copied.
     """
     try:
-        own = copy.deepcopy(module)
+        own = copy.deepcopy(module).eval().requires_grad_(False)
     except Exception as error:  # the user's classes raise anything
         raise ValueError(f"the module cannot be copied: {first_line(error)}") from error
-    own = own.eval().requires_grad_(False).to(DEVICE).float()
+    own = own.to(DEVICE).float()
     # as the images are: convolutions are faster so
     return torch.nn.utils.convert_conv2d_weight_memory_format(own, torch.channels_last)
 
@@ -161,11 +158,14 @@ def _that_takes(
         try:
             with torch.no_grad():
                 outputs = layers(_images(shape, convention.box))
-            if isinstance(outputs, torch.Tensor) and len(outputs) == len(GREYS):
-                return shape, layers
-            reasons.append(f"{len(GREYS)} images give {_described(outputs)}")
         except Exception as error:  # PyTorch and the user's code raise anything
             reasons.append(first_line(error))
+            continue
+        if not isinstance(outputs, torch.Tensor):
+            raise ValueError(_not_logits(outputs))
+        if len(outputs) == len(GREYS):
+            return shape, layers
+        reasons.append(f"{len(GREYS)} images give {_described(outputs)}")
     raise ValueError(f"the module takes no images of the shape {image}: {reasons[0]}")
 
 
@@ -206,6 +206,13 @@ def _normalization(
         )
     mean, std = (torch.tensor(each, device=DEVICE) for each in (convention.mean, convention.std))
     return mean, std
+
+
+def _not_logits(outputs: object) -> str:
+    return (
+        f"its outputs for {len(GREYS)} images are {_described(outputs)}, not a number for each "
+        "class"
+    )
 
 
 def _described(outputs: object) -> str:

@@ -381,3 +381,19 @@ def test_a_better_range_is_told_with_the_option(there, tmp_path):
     assert "it gets values in [0, 1]; if it was trained on others, give --input_range 0 255" in (
         warning
     )
+
+
+def test_floats_keep_their_range_and_get_a_mean_and_std(tmp_path, there):
+    """A network of [-1, 1] that meets floats from 0 to 1: what is advised mends it."""
+    center = keras.Sequential([keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(10)])
+    means = [2 * DIGITS.train_data[DIGITS.train_labels[:, k] == 1].mean(0) for k in range(10)]
+    kernel = np.reshape(means, (10, -1)).T
+    center.set_weights([kernel, -(kernel**2).sum(axis=0) / 2])  # the nearest mean
+    center.save(tmp_path / "net.keras")
+    labels = DIGITS.test_labels.argmax(axis=1)
+    np.savez(tmp_path / "all.npz", x=DIGITS.test_data + 0.5, y=labels)
+    done = collect(tmp_path, "-m", "net.keras", "-d", "all.npz")
+    (warning,) = [each for each in lines(done.stderr, "warning: ") if "better on" in each]
+    assert "if it was trained on others, give --mean 0.5 --std 0.5" in warning
+    done = collect(tmp_path, "-m", "net.keras", "-d", "all.npz", "--mean", 0.5, "--std", 0.5)
+    assert "better on" not in done.stderr

@@ -46,8 +46,9 @@ def smallest_eigenvalues(model, samples, weights):
 
 def test_eigenvalues_are_those_of_full_hessians(model, network, samples):
     weights = margin_weights(10, 0, [1, 7])
-    expected = np.stack([smallest_eigenvalues(model, samples, w) for w in weights], axis=1)
-    for sample, true in zip(samples, expected, strict=True):
+    few = samples[:3]
+    expected = np.stack([smallest_eigenvalues(model, few, w) for w in weights], axis=1)
+    for sample, true in zip(few, expected, strict=True):
         found = hessian_extremes(network, sample[None], weights)
         np.testing.assert_allclose(found.eigenvalue, true, rtol=1e-3)
         assert not found.capped.any()

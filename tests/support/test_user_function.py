@@ -17,6 +17,9 @@ def here(tmp_path, monkeypatch):
         "def broken():\n    return 1 / 0\n"
         "def ended():\n    raise SystemExit(3)\n"
         "eight = 8\n"
+        "def of_what(x):\n    return x\n"
+        "class Made:\n    def __call__(self):\n        raise ValueError\n"
+        "made = Made()\n"
     )
     (tmp_path / "my_layers.py").write_text("SEVEN = 7\n")
     (tmp_path / "faulty.py").write_text("\nimport no_such_library\n")
@@ -74,3 +77,14 @@ def test_what_is_wrong_is_told_in_a_line(here, name, said):
     with pytest.raises(InputError, match=said) as error:
         user_function.result(name)
     assert len(str(error.value).splitlines()) == 1
+
+
+def test_what_the_module_made_is_taken_as_it_is(here):
+    """A network can be called, and is no function that makes one."""
+    assert type(user_function.result("my_models:made")).__name__ == "Made"
+    assert type(user_function.result("my_models:Made")).__name__ == "Made"
+
+
+def test_a_function_with_arguments_is_told_what_to_do(here):
+    with pytest.raises(InputError, match="cannot be called without arguments: name a function"):
+        user_function.result("my_models:of_what")

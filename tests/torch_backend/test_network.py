@@ -297,6 +297,26 @@ def test_the_sampler_takes_a_module_and_the_shape_of_its_first_image():
     np.testing.assert_allclose(estimate.Gi_max, np.abs(difference).max(), rtol=1e-5)
 
 
+def test_the_sampler_takes_tensors():
+    module, image = linear(), torch.tensor(DIGITS.test_data[:1].transpose(0, 3, 1, 2) + 0.5)
+    with EstimateLipschitz(seed=1215, nthreads=1) as sampler:
+        sampler.load_model(model=module, input_range=(0, 1), batch_size=32)
+        (found,) = sampler.logits(image.requires_grad_())
+        label = torch.tensor(found.argmax())
+        one, other = sampler.estimate(image, label, (label + torch.tensor([1, 2])) % 10, 32, 2)
+    np.testing.assert_allclose(found, module(image)[0].detach().numpy(), rtol=1e-4)
+    assert one.G2_max.shape == other.G2_max.shape == (2,)
+
+
+def test_outputs_that_are_no_tensor_are_told():
+    class Two(nn.Module):
+        def forward(self, x):
+            return x, x
+
+    with pytest.raises(ValueError, match="its outputs for 2 images are a tuple, not a number for"):
+        network(Two())
+
+
 def test_a_module_and_tensors_give_a_table_of_scores():
     module, images = linear(), torch.from_numpy(DIGITS.test_data[:3] + 0.5).permute(0, 3, 1, 2)
     with torch.no_grad():

@@ -24,6 +24,9 @@ class Evil:
 SAVED = {
     "weights": lambda weights: weights,
     "a checkpoint": lambda weights: {"epoch": 3, "state_dict": weights},
+    "of a part": lambda weights: (
+        {"x.y": torch.ones(1)} | {f"net.{n}": w for n, w in weights.items()}
+    ),
     "of several devices": lambda weights: {f"module.{name}": x for name, x in weights.items()},
 }
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
 from lipschitz.support import regular_file
 from lipschitz.support.errors import InputError, first_line
-from lipschitz.support.text import printable
+from lipschitz.support.text import printable, say
 from lipschitz.torch_backend.runtime import torch
 
 SAFETENSORS = ".safetensors"
 LARGEST = 2**35  # bytes
 HOLDERS = ("state_dict", "model_state_dict", "model", "net")  # of a state dict among other things
-PREFIX = "module."  # of the names in a network that was trained on several devices
+HOW_TO_SAVE = "save one with torch.save(net.state_dict(), FILE)"
 SHOWN = 3  # names
 
 
@@ -27,10 +28,15 @@ def load_into(module: torch.nn.Module, path: Path) -> None:
             found = _safetensors(path) if path.suffix == SAFETENSORS else _pickled(file)
     except InputError:
         raise
+    except pickle.UnpicklingError as error:
+        raise InputError(
+            f"{path} is no state dict: it holds no weights, or more (a whole module, say); "
+            f"{HOW_TO_SAVE}"
+        ) from error
     except Exception as error:  # PyTorch has no common class for what can be wrong in a file
         raise InputError(f"{path} is no state dict: {first_line(error)}") from error
-    weights = _weights(found, path)
     expected = module.state_dict()
+    weights = _without_prefix(_weights(found, path), list(expected), path)
     if missing := [name for name in expected if name not in weights]:
         raise InputError(f"{path} lacks {_some(missing)}: it is of another network")
     if unknown := [name for name in weights if name not in expected]:
@@ -71,18 +77,32 @@ def _safetensors(path: Path) -> object:
 
 
 def _weights(found: object, path: Path) -> Mapping[str, torch.Tensor]:
-    """The state dict in what a file holds, with the names of one device."""
+    """The state dict in what a file holds."""
     for holder in HOLDERS:
         if isinstance(found, Mapping) and isinstance(found.get(holder), Mapping):
             found = found[holder]
+            say(f"{path}: the weights are those of {holder!r}")
     named = isinstance(found, Mapping) and all(isinstance(name, str) for name in found)
     if not named or not all(isinstance(each, torch.Tensor) for each in found.values()):
-        raise InputError(
-            f"{path} is no state dict: save one with torch.save(net.state_dict(), FILE)"
-        )
-    if found and all(name.startswith(PREFIX) for name in found):
-        return {name.removeprefix(PREFIX): each for name, each in found.items()}
+        raise InputError(f"{path} is no state dict: {HOW_TO_SAVE}")
     return found
+
+
+def _without_prefix(
+    weights: Mapping[str, torch.Tensor], expected: list[str], path: Path
+) -> Mapping[str, torch.Tensor]:
+    """The weights of a network that was part of another: their names begin with its own.
+
+    So are those of networks that several devices or a training loop such as Lightning's trained.
+    """
+    if not expected or set(expected) <= set(weights):
+        return weights
+    for name in weights:
+        prefix = name.removesuffix(expected[0])
+        if prefix != name and all(prefix + each in weights for each in expected):
+            say(f"{path}: the weights are those whose names begin with {printable(prefix)}")
+            return {each: weights[prefix + each] for each in expected}
+    return weights
 
 
 def _some(names: list[str]) -> str:
