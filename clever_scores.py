@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 import catalogue
 import places
 from defense import TRANSFORMATIONS
-from estimate_gradient_norm import Numbers, network_of
+from estimate_gradient_norm import Numbers, convention_of, network_of
 from lipschitz.data import own_images
 from lipschitz.data.targets import LEAST, RANDOM, TOP2, SelectedImage, choose
 from lipschitz.maths.ball import DEFAULT_NORM
@@ -79,10 +79,16 @@ def clever_scores(
     )
     require_measurable(network, settings)
     with Sampler(network, settings.batch_size, nthreads) as sampler:
-        logits = sampler.logits(data.images[:])
+        found = data.images[:]
+        logits = sampler.logits(found)
         true = data.true_labels(logits)
         for doubt in accuracy.doubts(data.labels, logits):
             say(f"warning: {doubt}")
+        if data.labels is not None and not isinstance(model, Network):
+            convention = convention_of(input_range, mean, std, outputs)
+            better = accuracy.better_input(network, found, data.labels, logits, convention)
+            if better is not None:
+                say(f"warning: {better}")
         ids = list(range(len(logits)))
         chosen = list(choose(ids, logits, true, target_type, random.Random(seed)))
         if wrong := sum(not image.correct for image in chosen):

@@ -187,19 +187,26 @@ def network_of(
 
     Sizes that the model leaves open are those of an `image`.
     """
-    if outputs not in (LOGITS, PROBABILITIES):
-        raise ValueError(f"outputs {outputs!r}: {LOGITS} or {PROBABILITIES}")
+    convention = convention_of(input_range, mean, std, outputs)
     if isinstance(model, Network):
         if input_range is not None:
             raise ValueError("a Network has a range of its own, its box: leave input_range out")
         return model
-    box = Box(*input_range) if input_range is not None else Box()
-    means, stds = np.broadcast_arrays(np.atleast_1d(mean), np.atleast_1d(std))
-    normalization = tuple(map(float, means)), tuple(map(float, stds))
-    convention = Convention(box, *normalization, outputs == PROBABILITIES)
     if isinstance(model, str | os.PathLike):
         return places.network(os.fspath(model), convention, image)
     return places.network_of(model, convention, image)
+
+
+def convention_of(
+    input_range: tuple[float, float] | None, mean: Numbers, std: Numbers, outputs: str
+) -> Convention:
+    """What a model takes and gives, of the arguments of `load_model`."""
+    if outputs not in (LOGITS, PROBABILITIES):
+        raise ValueError(f"outputs {outputs!r}: {LOGITS} or {PROBABILITIES}")
+    box = Box(*input_range) if input_range is not None else Box()
+    means, stds = np.broadcast_arrays(np.atleast_1d(mean), np.atleast_1d(std))
+    normalization = tuple(map(float, means)), tuple(map(float, stds))
+    return Convention(box, *normalization, outputs == PROBABILITIES)
 
 
 def _shaped(x_0: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

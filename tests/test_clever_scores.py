@@ -77,3 +77,9 @@ def test_a_place_is_a_model_too(frame, model, tmp_path):
         tmp_path / "net.keras", PIXELS[:1], LABELS[:1], input_range=(-0.5, 0.5), **SIZES
     )
     np.testing.assert_array_equal(found.score, frame.score[:9])
+
+
+def test_another_range_in_which_more_images_are_right_is_named(model, capsys):
+    pixels = np.rint(255 * (DIGITS.test_data[:60] + 0.5)).astype(np.uint8)
+    clever_scores(model, pixels, DIGITS.test_labels[:60], target_type=1, **SIZES)
+    assert "warning: the network is better on values in [-0.5, 0.5]: " in capsys.readouterr().err
