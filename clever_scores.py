@@ -88,7 +88,7 @@ def clever_scores(
             convention = convention_of(input_range, mean, std, outputs)
             better = accuracy.better_input(network, found, data.labels, logits, convention)
             if better is not None:
-                say(f"warning: {better}")
+                say(f"warning: {better}; if it was trained so, give input_range, or mean and std")
         ids = list(range(len(logits)))
         chosen = list(choose(ids, logits, true, target_type, random.Random(seed)))
         if wrong := sum(not image.correct for image in chosen):

@@ -103,6 +103,8 @@ def first_order(case: Case, products: machine.MatrixProducts, repeats: int) -> l
         for sample, plain in contestants.values():
             sample(), plain(1)
         repeated = {framework: [] for framework in contestants}
+        gradients = case.batch * forward  # operations of one pass
+        passes = (1 + case.targets) / case.targets  # the toolkit's for a target
         for _ in range(repeats):
             for framework, (sample, plain) in contestants.items():
                 rate = products.rate()
@@ -110,18 +112,13 @@ def first_order(case: Case, products: machine.MatrixProducts, repeats: int) -> l
                 waited = sample()
                 ours = (time.perf_counter() - start) / case.iterations / case.targets
                 theirs = plain(case.iterations) / case.iterations
-                gradients = case.batch * forward  # operations of one pass
                 repeated[framework].append(
                     {
                         "rate": rate,
                         "toolkit_seconds": ours * BATCH_SIZE / case.batch,
                         "port_seconds": theirs * BATCH_SIZE / case.batch,
                         "ratio": theirs / ours,
-                        "toolkit_share": (1 + case.targets)
-                        / case.targets
-                        * gradients
-                        / ours
-                        / rate,
+                        "toolkit_share": passes * gradients / ours / rate,
                         "port_share": 2 * gradients / theirs / rate,
                         "waited": waited,
                     }

@@ -1,7 +1,7 @@
 """The toolkit beside the CLEVER score of the Adversarial Robustness Toolbox (ART), in one run.
 
     pip install torch adversarial-robustness-toolbox==1.20.1
-    python benchmarks/rival.py [--images 10] [--seeds 10] [--json FILE]
+    python benchmarks/rival.py [--images 10] [--repeats 10] [--json FILE]
 
 Both score the same network of PyTorch, a CNN trained on the UCI digits, around the same images:
 L2, radius 3, the runner-up class, 50 batches of 1,024. ART has a process of its own, so that the
@@ -37,18 +37,17 @@ _classifier: object  # ART's, in its process
 def main() -> None:
     """Train, score with both, print a table and write the figures."""
     parser = figures.parser(__file__, __doc__)
-    parser.set_defaults(repeats=1)
+    parser.set_defaults(repeats=10)  # each with a seed of its own
     parser.add_argument("--images", type=int, default=10)
-    parser.add_argument("--seeds", type=int, default=10, help="runs of each score")
     args = parser.parse_args()
 
     from benchmarks import machine
 
     print(machine.describe())
     module, images, true, targets = trained(args.images)
-    found = {name: np.zeros((2, args.images, args.seeds)) for name in DISTINCT}
+    found = {name: np.zeros((2, args.images, args.repeats)) for name in DISTINCT}
     with art_process(module) as art:
-        for seed in range(1, args.seeds + 1):
+        for seed in range(1, args.repeats + 1):
             for number, (x_0, label, target) in enumerate(zip(images, true, targets, strict=True)):
                 place = slice(None), number, seed - 1
                 found["toolkit"][place] = toolkit_score(module, x_0, label, seed)
@@ -58,7 +57,7 @@ def main() -> None:
         print(
             f"{name:8} {row['seconds']:6.1f} s a score, {row['distinct']:6,} gradients, "
             f"{row['gradients_per_second']:6,.0f} a second; a score varies by {row['spread']:.1%} "
-            f"(standard deviation over {args.seeds} seeds); median score {row['score']:.3f}"
+            f"(standard deviation over {args.repeats} seeds); median score {row['score']:.3f}"
         )
     figures.write({"machine": machine.describe(), "rows": rows}, args.json)
 

@@ -46,7 +46,7 @@ def result(name: str) -> object:
         try:
             return call()
         except (Exception, SystemExit) as error:
-            if _last_line(error).filename == __file__:
+            if isinstance(error, TypeError) and _last_line(error).filename == __file__:
                 raise InputError(
                     f"{name} cannot be called without arguments: name a function of yours that "
                     f"calls it ({first_line(error)})"

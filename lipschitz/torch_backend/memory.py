@@ -19,5 +19,7 @@ SETTINGS = (
 def keep_freed() -> None:
     """Have the C library keep what is freed, for all threads that start later."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    for parameter, value in SETTINGS if mallopt else ():  # others than glibc have none
+    if mallopt is None:  # the library is not glibc
+        return
+    for parameter, value in SETTINGS:
         mallopt(parameter, value)

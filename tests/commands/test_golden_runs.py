@@ -72,18 +72,18 @@ def test_the_everyday_commands_on_the_cnn(mnist_workplace, collect, iterations):
     ]
 
 
-@pytest.mark.parametrize(
-    ("golden", "options", "images", "sub_folder"),
-    [
-        ("l2", ("--numimg", 5), range(5), ""),
-        ("l1", ("--numimg", 2, "--sample_norm", "l1"), range(2), "l1"),
-        ("li", ("--numimg", 2, "--sample_norm", "li"), range(2), "li"),
-        ("untargeted", ("--target_type", 16), range(1), ""),
-        ("slope", ("--numimg", 2, "--compute_slope"), range(2), "slope"),
-        ("jpeg", ("--transform", "defend_jpeg"), range(1), "defend_jpeg"),
-        ("reduce", ("--transform", "defend_reduce"), range(1), "defend_reduce"),
-    ],
-)
+TWO_LAYER_RUNS = [  # folder of golden files, options, images, folder of ours
+    ("l2", ("--numimg", 5), range(5), ""),
+    ("l1", ("--numimg", 2, "--sample_norm", "l1"), range(2), "l1"),
+    ("li", ("--numimg", 2, "--sample_norm", "li"), range(2), "li"),
+    ("untargeted", ("--target_type", 16), range(1), ""),
+    ("slope", ("--numimg", 2, "--compute_slope"), range(2), "slope"),
+    ("jpeg", ("--transform", "defend_jpeg"), range(1), "defend_jpeg"),
+    ("reduce", ("--transform", "defend_reduce"), range(1), "defend_reduce"),
+]
+
+
+@pytest.mark.parametrize(("golden", "options", "images", "sub_folder"), TWO_LAYER_RUNS)
 @pytest.mark.parametrize("iterations", [20, pytest.param(500, marks=pytest.mark.slow)])
 def test_two_layer_runs(mnist_workplace, collect, golden, options, images, sub_folder, iterations):
     collect("-m", "2-layer", "-i", iterations, *options)

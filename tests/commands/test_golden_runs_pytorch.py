@@ -7,7 +7,7 @@ from scipy.stats import ks_2samp
 
 import setup_mnist
 from lipschitz.builtin import model_file
-from tests.commands.test_golden_runs import KEYS, SLOPES, compare
+from tests.commands.test_golden_runs import KEYS, SLOPES, TWO_LAYER_RUNS, compare
 from tests.helpers import SHARED, lines, run_here
 
 torch = pytest.importorskip("torch")
@@ -91,18 +91,7 @@ def test_the_everyday_commands_on_the_cnn(collect, iterations):
     assert len(lines(scored.stdout, "[STATS][L0]")) == 3
 
 
-@pytest.mark.parametrize(
-    ("golden", "options", "images", "sub_folder"),
-    [
-        ("l2", ("--numimg", 5), range(5), ""),
-        ("l1", ("--numimg", 2, "--sample_norm", "l1"), range(2), "l1"),
-        ("li", ("--numimg", 2, "--sample_norm", "li"), range(2), "li"),
-        ("untargeted", ("--target_type", 16), range(1), ""),
-        ("slope", ("--numimg", 2, "--compute_slope"), range(2), "slope"),
-        ("jpeg", ("--transform", "defend_jpeg"), range(1), "defend_jpeg"),
-        ("reduce", ("--transform", "defend_reduce"), range(1), "defend_reduce"),
-    ],
-)
+@pytest.mark.parametrize(("golden", "options", "images", "sub_folder"), TWO_LAYER_RUNS)
 @pytest.mark.parametrize("iterations", [20, pytest.param(500, marks=pytest.mark.slow)])
 def test_two_layer_runs(collect, golden, options, images, sub_folder, iterations):
     ours, _ = collect("two_layer", "-i", iterations, *options)

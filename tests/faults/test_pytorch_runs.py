@@ -8,7 +8,7 @@ import time
 import pytest
 
 from lipschitz.tf_backend.runtime import keras
-from tests.faults import test_killed_runs
+from tests.faults import test_killed_runs, test_space
 from tests.faults.conftest import end_all
 from tests.faults.runs import FILES, Run
 from tests.faults.test_killed_runs import end_and_resume
@@ -110,7 +110,4 @@ def test_a_ring_is_made_smaller_to_fit_shared_memory(disturbed, reference):
 
 
 def test_shared_memory_without_room_for_a_batch_is_said_before_sampling(disturbed):
-    process = disturbed.start(before=small_shared_memory("1500k"))
-    said = disturbed.ended(process, (1,))
-    assert "has no room for a batch: it has 1.5 MB, 1.6 MB are needed and 6.4 MB wanted" in said
-    assert "[DATAGEN]" not in said
+    test_space.test_shared_memory_without_room_for_a_batch_is_said_before_sampling(disturbed)
