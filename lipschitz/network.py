@@ -141,6 +141,13 @@ class Maxima(NamedTuple):
         return np.column_stack([self.largest, self.left_out])
 
 
+class Gradients(NamedTuple):
+    """The logits f(x) of a batch, and the gradient of a margin at each image."""
+
+    logits: np.ndarray  # (B, num_labels)
+    of_margins: np.ndarray  # (B, *input_shape)
+
+
 @runtime_checkable
 class Network(Protocol):
     """A classifier. Images x are (B, *input_shape) float32, channels last; margins are g = w . f.
@@ -164,8 +171,8 @@ class Network(Protocol):
         With `slopes` also the largest slopes of g between samples 0 and 1, 2 and 3, ...
         """
 
-    def gradients(self, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """dg/dx (B, *input_shape) at each image, with a row (B, num_labels) for each."""
+    def gradients(self, x: np.ndarray, weights: np.ndarray) -> Gradients:
+        """f(x) and dg/dx at each image, with a row (B, num_labels) for each."""
 
     def hessian_products(self, x: np.ndarray, weights: np.ndarray) -> Products:
         """Products with the Hessians of g at x, for one row (num_labels,).

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lipschitz.network import Maxima
+from lipschitz.network import Gradients, Maxima
 from lipschitz.support.slices import map_slices
 from lipschitz.tf_backend import backward, derivative_rules
 from lipschitz.tf_backend.runtime import STREAMS, gpus, tf
@@ -62,22 +62,24 @@ def gradient_maxima(
     return batch_maxima
 
 
-def gradients(predict: Predict) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Compile the function (x (B, *shape), margin weights (B, K)) -> dg/dx (B, *shape)."""
+def gradients(predict: Predict) -> Callable[[np.ndarray, np.ndarray], Gradients]:
+    """Compile the function (x (B, *shape), margin weights (B, K)) -> f(x) and dg/dx (B, *shape)."""
 
     @tf.function(autograph=False)
-    def call(x: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    def call(x: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with derivative_rules.first_order():
             logits = predict(x)
-        return backward.gradient(logits, x, weights)
+        return logits, backward.gradient(logits, x, weights)
 
-    def batch_gradients(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        def slice_gradients(places: np.ndarray) -> np.ndarray:
-            return call(tf.constant(x[places]), tf.constant(weights[places])).numpy()
+    def batch_gradients(x: np.ndarray, weights: np.ndarray) -> Gradients:
+        def slice_gradients(places: np.ndarray) -> list[np.ndarray]:
+            return [
+                each.numpy() for each in call(tf.constant(x[places]), tf.constant(weights[places]))
+            ]
 
         places = np.arange(len(x))
         found = map_slices(slice_gradients, places, _largest_slice(x), STREAMS)
-        return np.concatenate(found)
+        return Gradients(*map(np.concatenate, zip(*found, strict=True)))
 
     return batch_gradients
 

@@ -13,6 +13,7 @@ import numpy as np
 from lipschitz.network import (
     Box,
     Convention,
+    Gradients,
     Maxima,
     Products,
     check_outputs,
@@ -61,8 +62,8 @@ class TensorFlowNetwork:
         with _computing():
             return self._gradient_maxima[slopes](np.asarray(x, np.float32), weights)
 
-    def gradients(self, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """The margins' gradients (B, *input_shape), a margin for each image."""
+    def gradients(self, x: np.ndarray, weights: np.ndarray) -> Gradients:
+        """Logits and the margins' gradients, a margin for each image."""
         with _computing():
             return self._gradients(np.asarray(x, np.float32), weights)
 
@@ -98,7 +99,7 @@ class TensorFlowNetwork:
         return {slopes: gradients.gradient_maxima(self._logits, slopes) for slopes in (False, True)}
 
     @cached_property
-    def _gradients(self) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    def _gradients(self) -> Callable[[np.ndarray, np.ndarray], Gradients]:
         return gradients.gradients(self._logits)
 
     @cached_property

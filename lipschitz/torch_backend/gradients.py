@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lipschitz.network import Maxima
+from lipschitz.network import Gradients, Maxima
 from lipschitz.support.slices import map_slices
 from lipschitz.torch_backend.runtime import DEVICE, GPU, STREAMS, torch
 
@@ -47,16 +47,18 @@ def gradient_maxima(
     return functools.reduce(Maxima.merged, _map_slices(slice_maxima, x))
 
 
-def gradients(predict: Predict, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """dg/dx (B, *shape) at x, with a row of margin weights (B, K) for each."""
+def gradients(predict: Predict, x: np.ndarray, weights: np.ndarray) -> Gradients:
+    """f(x), and dg/dx (B, *shape), with a row of margin weights (B, K) for each image."""
 
-    def slice_gradients(places: np.ndarray) -> np.ndarray:
+    def slice_gradients(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         images = on_device(x[places]).requires_grad_()
         logits = predict(images)
-        return torch.autograd.grad(logits, images, on_device(weights[places]))[0].cpu().numpy()
+        (found,) = torch.autograd.grad(logits, images, on_device(weights[places]))
+        return logits.detach().cpu().numpy(), found.cpu().numpy()
 
     places = np.arange(len(x))
-    return np.concatenate(map_slices(slice_gradients, places, _largest_slice(x), STREAMS))
+    found = map_slices(slice_gradients, places, _largest_slice(x), STREAMS)
+    return Gradients(*map(np.concatenate, zip(*found, strict=True)))
 
 
 def logits(predict: Predict, x: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 from lipschitz.network import (
     Box,
     Convention,
+    Gradients,
     Maxima,
     Products,
     check_outputs,
@@ -72,8 +73,8 @@ class TorchNetwork:
         with _computing():
             return gradients.gradient_maxima(self.predict, x, weights, slopes)
 
-    def gradients(self, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """The margins' gradients (B, *input_shape), a margin for each image."""
+    def gradients(self, x: np.ndarray, weights: np.ndarray) -> Gradients:
+        """Logits and the margins' gradients, a margin for each image."""
         with _computing():
             return gradients.gradients(self.predict, x, weights)
 

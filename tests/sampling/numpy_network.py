@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lipschitz.network import Box, Maxima
+from lipschitz.network import Box, Gradients, Maxima
 
 RNG = np.random.default_rng(7)
 A, B = RNG.normal(size=(3, 6)).astype(np.float32), np.float32([5, 0, 0])
@@ -26,11 +26,15 @@ class NumPyNetwork:
         return np.tanh(x).reshape(len(x), -1) @ self.a.T + self.b
 
     def gradients(self, x, weights):
+        return Gradients(self.logits(x), self.slopes(x, weights))
+
+    def slopes(self, x, weights):
+        """dg/dx (B, *input_shape)."""
         return (weights @ self.a).reshape(-1, *self.input_shape) * (1 - np.tanh(x) ** 2)
 
     def gradient_maxima(self, x, weights, slopes=False):
         assert not slopes
-        found = [self.gradients(x, row).reshape(len(x), -1) for row in weights]
+        found = [self.slopes(x, row).reshape(len(x), -1) for row in weights]
         norms = [[np.linalg.norm(each, p, axis=1).max() for p in NORMS] for each in found]
         return Maxima(np.array(norms), np.zeros(len(weights), int))
 
@@ -40,7 +44,7 @@ class NumPyNetwork:
 
     def hessian_diagonals(self, x, weights):
         """(B, n)."""
-        return (-2 * np.tanh(x) * self.gradients(x, weights)).reshape(len(x), -1)
+        return (-2 * np.tanh(x) * self.slopes(x, weights)).reshape(len(x), -1)
 
     def is_piecewise_linear(self):
         return False

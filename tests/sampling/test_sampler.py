@@ -49,7 +49,7 @@ def test_the_maxima_are_those_of_a_networks_formulas():
     for estimate, row in zip(found, weights, strict=True):
         assert estimate.g_x0 == 5
         for number in range(3):
-            gradients = network.gradients(samples(ZERO, number, image=4), row)
+            gradients = network.slopes(samples(ZERO, number, image=4), row)
             for key, p in (("G2_max", 2), ("G1_max", 1), ("Gi_max", np.inf)):
                 expected = np.linalg.norm(gradients, p, axis=1).max()
                 assert getattr(estimate, key)[number] == pytest.approx(expected, rel=1e-6)
@@ -59,7 +59,7 @@ def test_the_curvature_is_that_of_a_networks_formulas():
     network, (weights,) = NumPyNetwork(), margin_weights(3, 0, [2])
     with Sampler(network, 32, nthreads=1) as sampler:
         (estimate,) = sampled(sampler, replace(SETTINGS, order=2), [2])
-    at_image = network.gradients(ZERO, weights)
+    at_image = network.slopes(ZERO, weights)
     assert estimate.g_x0_grad_2_norm == pytest.approx(np.linalg.norm(at_image), rel=1e-6)
     for number in range(3):
         smallest = network.hessian_diagonals(samples(ZERO, number), weights).min(axis=1)

@@ -53,12 +53,13 @@ def test_each_image_has_the_gradient_of_its_own_margin(batch):
     model = two_layer(28, 1)
     weights = margin_weights(10, 7, TARGETS)
     of_image = np.arange(len(batch)) % len(TARGETS)
-    found = gradients.gradients(model)(batch, weights[of_image])
+    logits, found = gradients.gradients(model)(batch, weights[of_image])
+    np.testing.assert_allclose(logits, model(batch), atol=1e-5)
     assert found.shape == batch.shape
     of_targets = closed_form(model, batch, weights)
     expected = of_targets[of_image, np.arange(len(batch))]
     np.testing.assert_allclose(found.reshape(len(batch), -1), expected, atol=1e-6)
-    alone = keras_network(model).gradients(batch[:1], weights[:1])
+    alone = keras_network(model).gradients(batch[:1], weights[:1]).of_margins
     np.testing.assert_allclose(alone, found[:1], atol=1e-6)
 
 

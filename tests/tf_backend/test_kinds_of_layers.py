@@ -129,7 +129,7 @@ def test_derivatives_are_differences_of_the_same_model_in_double_precision(build
         ends = [function(tf.constant(x + step * v, tf.float64)) for step in (STEP, -STEP)]
         return (ends[0] - ends[1]).numpy() / (2 * STEP)
 
-    found = network.gradients(x, np.tile(WEIGHTS, (2, 1)))
+    found = network.gradients(x, np.tile(WEIGHTS, (2, 1))).of_margins
     slopes = along_v(margins)
     np.testing.assert_allclose((found * v).reshape(2, -1).sum(axis=1), slopes, 2e-3, 1e-4)
     norms = [np.linalg.norm(found.reshape(2, -1), order, axis=1) for order in (2, 1, np.inf)]

@@ -55,7 +55,7 @@ def test_models_of_any_float_type_are_measured_in_float32(policy):
     every, v = np.arange(6), np.ones((6, 5), np.float32)
     for ours, expected in [
         [each.logits(x) for each in (found, exact)],
-        [each.gradients(x, np.tile(WEIGHTS, (6, 1))) for each in (found, exact)],
+        [each.gradients(x, np.tile(WEIGHTS, (6, 1))).of_margins for each in (found, exact)],
         [each.gradient_maxima(x, WEIGHTS[None], True).largest for each in (found, exact)],
         [each.hessian_products(x, WEIGHTS)(every, v) for each in (found, exact)],
     ]:

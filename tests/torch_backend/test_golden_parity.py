@@ -79,7 +79,7 @@ def test_the_norms_of_each_sample(networks, image, name):
     rng = np.random.default_rng(0)
     samples = np.clip(image + rng.normal(0, 0.1, (256, *SHAPE)), -0.5, 0.5).astype(np.float32)
     weights = margin_weights(10, LABEL, TARGETS)[np.arange(256) % 3]
-    theirs, ours = (network.gradients(samples, weights) for network in networks[name])
+    theirs, ours = (network.gradients(samples, weights).of_margins for network in networks[name])
     for order in (1, 2, np.inf):
         expected, found = (
             np.linalg.norm(each.reshape(256, -1), order, axis=1) for each in (theirs, ours)

@@ -50,7 +50,8 @@ def test_maxima_of_gradient_norms(both, slopes):
 def test_gradients(both):
     weights = margin_weights(10, 3, [1, 5, 7, 9])
     theirs, ours = (network.gradients(DIGITS[:4], weights) for network in both)
-    np.testing.assert_allclose(ours, theirs, atol=1e-5 * np.abs(theirs).max())
+    for found, expected in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
 
 
 def test_what_is_piecewise_linear(both):
