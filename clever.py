@@ -8,6 +8,8 @@ import argparse
 import re
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -15,13 +17,17 @@ import numpy as np
 
 from lipschitz.data.targets import NAMED_BY_USER
 from lipschitz.file_name import EXTENSION, FileName
+from lipschitz.maths.ball import NORM_OF_BALL
 from lipschitz.maths.chance import is_guessing
+from lipschitz.maths.interval import LEVEL, REGULAR_SHAPE
 from lipschitz.maths.scores import DUAL_NORM
 from lipschitz.maths.weibull import FEW_MAXIMA, SHAPE_REG, fit
 from lipschitz.network import LOGITS
-from lipschitz.results import scoring
-from lipschitz.results.matfile import Record
-from lipschitz.results.scoring import BOUND_NORMS, FITTED, METHODS, Score
+from lipschitz.results import scoring, summary, tables
+from lipschitz.results.matfile import NORMS, Record
+from lipschitz.results.scoring import BOUND_NORMS, FITTED, METHODS, UNKNOWN, Score
+from lipschitz.results.summary import Pair
+from lipschitz.results.tables import REFUTED
 from lipschitz.support.command import run
 from lipschitz.support.errors import InputError, RunError, concerning
 from lipschitz.support.options import Parser, number
@@ -51,6 +57,11 @@ def parse() -> argparse.Namespace:
         choices=METHODS,
         help="likelihood with the penalty, without it, or the largest maximum without a fit",
     )
+    level = number(0, above=True, below=1, kind=float)
+    add("--level", type=level, default=LEVEL, help="confidence level of the intervals")
+    add("--cap", action="store_true", help="print at most the distance that was sampled")
+    table = "print scores in this norm, with intervals and attacks, as a table to read"
+    add("--table", choices=NORMS, help=table)
     return parser.parse_args()
 
 
@@ -77,13 +88,17 @@ def main() -> int:
             print(
                 printable(f"warning: left out {record.path}: its image and target are there twice")
             )
-        scores = scoring.score(members[: args.num_images or None], args.method, args.shape_reg)
+        scored = members[: args.num_images or None]
+        with concerning("--cap: "):
+            scores = scoring.score(scored, args.method, args.shape_reg, args.level, args.cap)
         for file, of_file in groupby(scores, key=lambda score: score.file.path):
             print_scores(file, list(of_file), folder, args)
-        kinds = least_scores(scores) if args.untargeted else by_kind(scores, args.user_type)
+        pairs = least_scores(scores) if args.untargeted else by_kind(scores, args.user_type)
+        print_table(scores, args.table)
         print_images(members, scores)
         print_doubts(members, scores, args.method)
-        print_summary(kinds, "min" if args.min else "mean")
+        print_attacks(pairs)
+        print_summary(pairs, "min" if args.min else "mean", args.level)
     if unreadable:
         print(f"{unreadable} of {len(paths)} files were left out (see above)", file=sys.stderr)
     return 1 if unreadable else 0
@@ -189,16 +204,36 @@ def print_doubts(members: list[Record], scores: list[Score], method: str) -> Non
             len(score.maxima) < FEW_MAXIMA for score in fitted
         ],
         "fits are replaced by the largest maximum": [bool(score.fit.problem) for score in fitted],
-        "scores are larger than the distances that were sampled": [
+        "constants still grow with N, beyond their intervals: sample with a larger -N": [
+            score.grows for score in fitted
+        ],
+        "scores are larger than the distances that were sampled"
+        + (", and are printed as these" if scores[0].cap else ""): [
             score.is_outside for score in scores
         ],
         "scores are impossible: no valid input is so far away": [
             score.is_impossible for score in scores
         ],
+        "scores are REFUTED: an attack needs less. Samples missed the steep places of the "
+        "network": [score.is_refuted for score in scores],
+        "attacks found no input with a margin of 0 or less": [
+            score.distance == np.inf for score in scores if score.distance is not None
+        ],
     }
     for what, found in counts.items():
         if any(found):
             print(f"warning: {sum(found)} of {len(found)} {what}")
+    with_interval = [score.interval for score in scores if score.interval is not None]
+    unbounded = sum(not interval.bounded for interval in with_interval)
+    if unbounded:
+        print(
+            f"{unbounded} of {len(with_interval)} constants are not bounded by their maxima alone: "
+            + (
+                "the penalty decides how large they can be"
+                if method == "mle_reg"
+                else "their scores can be near 0"
+            )
+        )
     unknown = sum(score.file.limits is None for score in scores)
     if unknown:
         print(f"{unknown} of {len(scores)} scores cannot be compared with what was sampled")
@@ -222,14 +257,89 @@ def print_scores(
             plot(score, plots, args.use_slope)
     for score in scores:
         print(debug_line(score, args.method))
-        if score.fit.problem:
-            print(f"bnd_norm {score.norm}: scored by the maximum: {score.fit.problem}")
-        if score.is_impossible:
-            farthest = f"{record.limits.farthest[score.norm]:.5g}"
-            print(f"bnd_norm {score.norm}: impossible: no valid input is farther than {farthest}")
-        elif score.is_outside:
-            sampled = f"{record.limits.sampled[score.norm]:.5g}"
-            print(f"bnd_norm {score.norm}: outside: sampled up to the distance {sampled}")
+        if args.method in FITTED:
+            print(interval_line(score, args.level))
+        if score.distance is not None:
+            print(attack_line(score))
+        for remark in remarks(score):
+            print(f"bnd_norm {score.norm}: {remark}")
+
+
+def remarks(score: Score) -> Iterator[str]:
+    """What is to be said against a score, and what to do about it."""
+    limits = score.file.limits
+    if score.fit.problem:
+        yield f"scored by the maximum: {score.fit.problem}"
+    elif score.interval is not None and score.interval.irregular:
+        yield f"irregular: the shape is below {REGULAR_SHAPE:g}, so the interval is a rough one"
+    if score.is_impossible:
+        yield f"impossible: no valid input is farther than {limits.farthest[score.norm]:.5g}"
+    elif score.is_outside:
+        sampled = f"sampled up to the distance {limits.sampled[score.norm]:.5g}"
+        yield f"outside: {sampled}{how_to_reach(score)}"
+    if score.grows:
+        grown = ", ".join(f"{each:.5g} at {m}N" for m, each in score.merged.items())
+        yield f"grows: the constant is {score.fit.end_point:.5g}, and {grown}"
+
+
+def how_to_reach(score: Score) -> str:
+    """The options that sample a ball in which the distance of a score lies."""
+    record, norm = score.file, score.norm
+    ball, radius = record.provenance.get("sample_norm"), record.provenance.get("radius")
+    if ball not in NORM_OF_BALL or not isinstance(radius, float):
+        return ""
+    uncapped = replace(score, cap=False).score
+    needed = radius * uncapped / record.limits.sampled[norm]
+    if needed <= record.limits.farthest[NORM_OF_BALL[ball]]:
+        return f"; --radius {rounded_up(needed)} reaches it"
+    own_ball = next(name for name, of_ball in NORM_OF_BALL.items() if of_ball == norm)
+    return f"; --sample_norm {own_ball} --radius {rounded_up(uncapped)} reaches it"
+
+
+def rounded_up(value: float) -> str:
+    """Two digits, not less than the value."""
+    return f"{value * 1.05:.2g}"
+
+
+def interval_line(score: Score, level: float) -> str:
+    """The line of a score's interval; without one its ends are nan."""
+    interval = score.interval
+    fields = {
+        **named(score),
+        "bnd_norm": score.norm,
+        "bnd": score.score,
+        "low": np.nan if interval is None else score.low,
+        "high": np.nan if interval is None else score.high,
+        "level": level,
+        "bounded": interval is not None and interval.bounded,
+        "inside": UNKNOWN if score.file.limits is None else not score.is_outside,
+    }
+    return line("INTERVAL", 1, **fields)
+
+
+def attack_line(score: Score) -> str:
+    """The line of a score beside the distance that an attack needs."""
+    fields = {
+        **named(score),
+        "norm": score.norm,
+        "distance": score.distance,
+        "bnd": score.score,
+        "ratio": score.ratio,
+    }
+    return line("ATTACK", 1, **fields, **({"verdict": REFUTED} if score.is_refuted else {}))
+
+
+def named(score: Score) -> dict[str, object]:
+    """The fields that name the image and the target of a score."""
+    name = score.file.name
+    return {"id": name.image_id, "target_label": name.target_label, "info": name.info}
+
+
+def print_table(scores: list[Score], norm: str | None) -> None:
+    """The scores in a norm with their intervals and attacks, for people to read."""
+    of_norm = [score for score in scores if score.norm == norm]
+    if of_norm:
+        print("\n".join(tables.lines(of_norm)))
 
 
 def debug_line(score: Score, method: str) -> str:
@@ -276,9 +386,9 @@ def plot(score: Score, folder: Path, slope: bool) -> None:
     plot_fit(path, maxima, score.fit, title, gradient if name.order == 1 else curvature)
 
 
-def least_scores(scores: list[Score]) -> list[tuple[str, str, float]]:
+def least_scores(scores: list[Score]) -> list[Pair]:
     """The least scores of each image over its targets, which are printed; as one kind."""
-    images = scoring.untargeted(scores)
+    images = summary.untargeted(scores)
     for image in images:
         if image.absent:
             print(f"warning: image {image.image_id}: {image.absent} classes have no file")
@@ -288,30 +398,53 @@ def least_scores(scores: list[Score]) -> list[tuple[str, str, float]]:
             **{f"clever_L{norm}": value for norm, value in image.least.items()},
         }
         print(line("STATS", 1, **fields))
-    return [("untargeted", norm, value) for image in images for norm, value in image.least.items()]
+    return [
+        Pair("untargeted", norm, value, image.nearest.get(norm))
+        for image in images
+        for norm, value in image.least.items()
+    ]
 
 
-def by_kind(scores: list[Score], user_type: str) -> list[tuple[str, str, float]]:
-    """The scores with their kind of target and norm; `user_type` is that of named targets."""
+def by_kind(scores: list[Score], user_type: str) -> list[Pair]:
+    """The scores with their kind of target; `user_type` is that of named targets."""
     names = {NAMED_BY_USER: user_type} if user_type else {}
-    kinds = [(score.file.name.info, score) for score in scores]
-    return [(names.get(kind, kind), score.norm, score.score) for kind, score in kinds]
+    return [
+        Pair(
+            names.get(each.file.name.info, each.file.name.info),
+            each.norm,
+            each.score,
+            each.distance,
+        )
+        for each in scores
+    ]
 
 
-def print_summary(kinds: list[tuple[str, str, float]], how: str) -> None:
-    """The L0 lines: a kind of target each, its scores over the images."""
-    summary = []
-    for kind, by_norm in scoring.averages(kinds, how).items():
-        fields = {}
+def print_attacks(pairs: list[Pair]) -> None:
+    """A line for each kind of target and norm: its scores beside the attacks."""
+    for kind, by_norm in summary.attacks(pairs).items():
+        for norm, attacks in by_norm.items():
+            print(line("ATTACK", 0, info=kind, norm=norm, **attacks._asdict()))
+
+
+def print_summary(pairs: list[Pair], how: str, level: float) -> None:
+    """The L0 lines: a kind of target each, its scores over the images; intervals come before."""
+    means = []
+    for kind, by_norm in summary.averages(pairs, how, level).items():
+        fields, ends = {}, {}
         for norm, average in by_norm.items():
-            fields[f"{kind}_clever_L{norm}"] = average.score
+            name = f"{kind}_clever_L{norm}"
+            fields[name] = average.score
+            if average.interval is not None:
+                ends[f"{name}_low"], ends[f"{name}_high"] = average.interval
             if average.infinite:
                 print(
                     f"warning: {average.infinite} of {average.number} scores of {kind} in L{norm} "
                     f"are infinite (gradients of zero, or nearly) and left out of the {how}"
                 )
-        summary.append(line("STATS", 0, info=kind, **fields))
-    print(*summary, sep="\n")
+        means.append(line("STATS", 0, info=kind, **fields))
+        if ends:
+            print(line("INTERVAL", 0, info=kind, **ends, level=level))
+    print(*means, sep="\n")
 
 
 # The names of 2018 -----------------------------------------------------------

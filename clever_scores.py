@@ -17,11 +17,14 @@ from estimate_gradient_norm import Numbers, convention_of, network_of
 from lipschitz.data import own_images
 from lipschitz.data.targets import LEAST, RANDOM, TOP2, SelectedImage, choose
 from lipschitz.maths.ball import DEFAULT_NORM
+from lipschitz.maths.interval import LEVEL
 from lipschitz.network import LOGITS, Network
 from lipschitz.results import scoring, tables
 from lipschitz.results.matfile import Record
 from lipschitz.sampling import accuracy
+from lipschitz.sampling.attack import Plan
 from lipschitz.sampling.experiment import sample_image
+from lipschitz.sampling.image_attack import Margins, Seen, attack_image, plan_of
 from lipschitz.sampling.sampler import Sampler, require_measurable
 from lipschitz.settings import NITERS, NSAMPS, SEED, Settings
 from lipschitz.support.errors import ImageError
@@ -29,6 +32,8 @@ from lipschitz.support.text import say
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MOST_SEEN = 1000  # images that attacks may start from
 
 
 def clever_scores(
@@ -50,6 +55,8 @@ def clever_scores(
     seed: int = SEED,
     batch_size: int = 0,
     nthreads: int = 0,
+    attack: int | None = None,
+    level: float = LEVEL,
 ) -> pd.DataFrame:
     """Sample around images and score them: a row for each image, target class and norm.
 
@@ -58,6 +65,8 @@ def clever_scores(
     batches (images, labels). `labels` are numbers or one-hot rows; without them the network's
     predictions count as true. `target_type` is a sum of 1 (runner-up), 2 (random) and 4 (least
     likely), or 16 (all). An image that the network gets wrong has no rows, and its number is told.
+    `attack` are the steps of the attack on each target (0: none; by default it takes a few percent
+    of the time), `level` is that of the scores' intervals.
 
     `lipschitz.results.tables.frame` tells what the columns are. Raises InputError if
     the images do not fit the network, ValueError if an argument does not.
@@ -93,8 +102,9 @@ def clever_scores(
         chosen = list(choose(ids, logits, true, target_type, random.Random(seed)))
         if wrong := sum(not image.correct for image in chosen):
             say(f"{wrong} of {len(chosen)} images are classified wrongly and have no score")
-        records = list(_records(sampler, settings, data.images, chosen))
-    return tables.frame(scoring.score(records))
+        plan, seen = plan_of(settings, attack), Seen(found[:MOST_SEEN], logits[:MOST_SEEN])
+        records = list(_records(sampler, settings, data.images, chosen, plan, seen))
+    return tables.frame(scoring.score(records, level=level))
 
 
 def _records(
@@ -102,6 +112,8 @@ def _records(
     settings: Settings,
     images: Sequence[np.ndarray],
     chosen: list[SelectedImage],
+    plan: Plan | None,
+    seen: Seen,
 ) -> Iterator[Record]:
     """What is scored, for each target of the images that are classified correctly."""
     transform = TRANSFORMATIONS[settings.transform] if settings.transform else None
@@ -115,9 +127,13 @@ def _records(
         except ImageError as error:
             say(error)
             continue
-        for info, estimate in zip(image.info, found, strict=True):
+        attacks = [None] * len(found)
+        if plan is not None:
+            margins = Margins(sampler.network, x_0, *classes)
+            attacks = attack_image(margins, seen, plan, transform)
+        for info, estimate, attacked in zip(image.info, found, attacks, strict=True):
             if estimate.is_complete():
-                yield scoring.record(estimate, settings, image, info, x_0)
+                yield scoring.record(estimate, settings, image, info, x_0, attacked)
             else:
                 say(f"image {image.image_id}: no score for class {estimate.target_label}")
 

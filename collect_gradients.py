@@ -50,6 +50,7 @@ from lipschitz.data.words import counted, some
 from lipschitz.file_name import LARGEST_IN_NAME
 from lipschitz.maths.ball import DEFAULT_NORM, NORM_OF_BALL, RADII
 from lipschitz.network import LOGITS, PROBABILITIES, Box, Convention, Network
+from lipschitz.results.attacked import Attacked
 from lipschitz.results.estimate import Estimate
 from lipschitz.sampling import accuracy
 from lipschitz.sampling.accuracy import Accuracy, Better, Normalization
@@ -60,6 +61,7 @@ from lipschitz.sampling.experiment import (
     TargetFile,
     image_tasks,
 )
+from lipschitz.sampling.image_attack import SHARE, Seen, plan_of
 from lipschitz.sampling.pool import MOST_PER_CORE
 from lipschitz.sampling.sampler import Sampler, require_measurable
 from lipschitz.settings import BATCH_SIZE, IMAGENET_BATCH_SIZE, NITERS, NSAMPS, SEED, Settings
@@ -160,6 +162,9 @@ def parse() -> argparse.Namespace:
     add("--seed", type=number(0, below=2**63), default=SEED, help="of samples and random targets")
     overwrite = "replace files of another network or other settings (without it: an error)"
     add("--overwrite", action="store_true", help=overwrite)
+    steps = f"steps of the attack on each target (0: none; default: {SHARE:.0%} of the gradients)"
+    add("--attack", type=number(0), metavar="STEPS", help=steps)
+    add("--save_attacks", action="store_true", help="keep the inputs that attacks find, as .npz")
     add_own(parser)
     args = parser.parse_args()
     check(args)
@@ -209,6 +214,8 @@ def transformation(name: str) -> str:
 
 def check(args: argparse.Namespace) -> None:
     """Refuse what cannot work before anything slow begins."""
+    if args.save_attacks and args.attack == 0:
+        raise InputError("--save_attacks: there is no attack with --attack 0")
     if args.compute_slope and args.order == 2:
         raise InputError("--compute_slope: slopes are of first order, leave --order 2 out")
     takes_weights = setup_imagenet.takes_weights(args.model_name)
@@ -281,8 +288,9 @@ def main() -> None:
         print_drawn(settings)
         ids = select_ids(len(data.images), named, args)
         images, logits = images_and_logits(data, ids, sampler)
+        seen_ids, seen = seen_images(data, ids, logits, sampler)
         right, doubts = accuracy_and_doubts(
-            data, ids, logits, sampler, convention, own_images, args
+            data, seen_ids, seen, sampler.network, convention, own_images, args
         )
         doubts += too_large_radius(settings, network)
         if takes_features(network, own_images, args) and own_images.looks_like_pixels:
@@ -315,7 +323,17 @@ def main() -> None:
         transform = TRANSFORMATIONS[args.transform] if args.transform else None
         wrong = [image.image_id for image in chosen if not image.correct]
         experiment = Experiment(
-            sampler, settings, transform, args.overwrite, options, wrong, doubts, print_newest
+            sampler,
+            settings,
+            transform,
+            args.overwrite,
+            options,
+            wrong,
+            doubts,
+            print_newest,
+            plan_of(settings, args.attack),
+            seen,
+            args.save_attacks,
         )
         with concerning(after=OVERWRITE, kind=OtherFileError):
             experiment.check(tasks)
@@ -539,32 +557,38 @@ def taken_as(image: SelectedImage) -> str:
     return "no class (largest logits equal or not finite)" if undecided else str(image.predicted)
 
 
-def accuracy_and_doubts(
-    data: EvaluationSet,
-    ids: list[int],
-    logits: np.ndarray,
-    sampler: Sampler,
-    convention: Convention,
-    own_images: OwnImages | None,
-    args: argparse.Namespace,
-) -> tuple[Accuracy | None, list[str]]:
-    """The accuracy on test images, and what is suspicious in it; None if they have no labels.
+def seen_images(
+    data: EvaluationSet, ids: list[int], logits: np.ndarray, sampler: Sampler
+) -> tuple[list[int], Seen]:
+    """Some test images with their logits, and their ids: they tell how good the network is.
 
-    The images are those of the run, which has logits of them, if they are enough, or the first.
+    They are those of the run, which has `logits` of them, if they are enough, or the first.
     """
     wanted = min(catalogue.accuracy_images(data), len(data.images))
     if len(ids) < wanted:
         ids = list(range(wanted))
         images = np.stack([data.images[image_id] for image_id in ids])
-        logits = sampler.logits(images)
-    else:
-        ids, logits = ids[:wanted], logits[:wanted]
-        images = np.stack([data.images[image_id] for image_id in ids])
+        return ids, Seen(images, sampler.logits(images))
+    images = np.stack([data.images[image_id] for image_id in ids[:wanted]])
+    return ids[:wanted], Seen(images, logits[:wanted])
+
+
+def accuracy_and_doubts(
+    data: EvaluationSet,
+    ids: list[int],
+    seen: Seen,
+    network: Network,
+    convention: Convention,
+    own_images: OwnImages | None,
+    args: argparse.Namespace,
+) -> tuple[Accuracy | None, list[str]]:
+    """The accuracy on test images, and what is suspicious in it; None if they have no labels."""
+    images, logits = seen
     if data.labels is None:
         return None, list(accuracy.doubts(None, logits))
     labels = data.labels[ids]
     doubts = list(accuracy.doubts(labels, logits))
-    better = accuracy.better_input(sampler.network, images, labels, logits, convention)
+    better = accuracy.better_input(network, images, labels, logits, convention)
     if better is not None:
         is_scaled = own_images is None or own_images.is_scaled
         doubts.append(f"{better}; {how_to_give(better, convention, is_scaled, args)}")
@@ -716,6 +740,8 @@ def print_result(result: ImageResult, seconds: float) -> None:
     """The lines of an image; `seconds` of sampling have passed since the run began."""
     for file in result.kept:
         print(f"kept {file.path}", flush=True)
+        if file.path in result.attacked:
+            print(f"added its attack: {result.attacked[file.path].summary_line()}", flush=True)
     if result.error:
         say(result.error)
     for place, (file, estimate) in enumerate(result.sampled):
@@ -723,7 +749,7 @@ def print_result(result: ImageResult, seconds: float) -> None:
             print_network_output(estimate)
             for i in range(len(estimate.time)):
                 print(estimate.iteration_line(i))
-        print_estimate(result.image, file, estimate, seconds)
+        print_estimate(result.image, file, estimate, result.attacked.get(file.path), seconds)
         if estimate.is_complete():
             print(f"saved to {file.path}", flush=True)
         else:
@@ -757,11 +783,17 @@ def print_network_output(estimate: Estimate) -> None:
 
 
 def print_estimate(
-    image: SelectedImage, file: TargetFile, estimate: Estimate, seconds: float
+    image: SelectedImage,
+    file: TargetFile,
+    estimate: Estimate,
+    attacked: Attacked | None,
+    seconds: float,
 ) -> None:
-    """What the iterations of one image and target give."""
+    """What the iterations of one image and target give, and the attack."""
     for summary in estimate.summary_lines():
         print(summary)
+    if attacked is not None:
+        print(attacked.summary_line())
     fields = {
         "total": file.number + 1,
         "seq": file.number,

@@ -8,6 +8,9 @@ import numpy as np
 # |g(x) - g(y)| <= max |dg/dx|_q |x - y|_p with 1/p + 1/q = 1 (Weng et al., ICLR 2018, theorem 3.2)
 DUAL_NORM = {"1": "i", "2": "2", "i": "1"}
 
+FEWEST_IMAGES = 5  # for the interval of a mean
+RESAMPLED = 100_000  # scores that are drawn at a time: memory stays small
+
 AVERAGES: dict[str, Callable[[Sequence[float]], float]] = {"mean": np.mean, "min": np.min}
 
 
@@ -18,6 +21,26 @@ def average(scores: Sequence[float], how: str) -> tuple[float, int]:
     """
     finite = [score for score in scores if np.isfinite(score)]
     return float(AVERAGES[how](finite)) if finite else np.inf, len(scores) - len(finite)
+
+
+def interval_of_mean(scores: Sequence[float], level: float) -> tuple[float, float] | None:
+    """The interval of the mean of the finite scores, if the images are a sample of many.
+
+    Bootstrap, bias-corrected and accelerated (Efron, JASA 82, 1987); the same scores give the same
+    interval. None if fewer than `FEWEST_IMAGES` are finite.
+    """
+    finite = np.sort([score for score in scores if np.isfinite(score)])
+    if len(finite) < FEWEST_IMAGES:
+        return None
+    if finite[0] == finite[-1]:
+        return float(finite[0]), float(finite[0])
+    from scipy.stats import bootstrap  # slow to import, and few folders hold so many images
+
+    batch = max(RESAMPLED // len(finite), 1)
+    rng = np.random.default_rng(0)
+    found = bootstrap([finite], np.mean, confidence_level=level, batch=batch, rng=rng)
+    low, high = found.confidence_interval
+    return float(low), float(high)
 
 
 def clever_score(g_x0: float, lipschitz_constant: float) -> float:
@@ -36,3 +59,8 @@ def second_order_score(g_x0: float, gradient: float, curvature: float) -> float:
     """
     steepness = gradient + np.sqrt(gradient**2 + 2 * g_x0 * curvature)
     return 2 * g_x0 / steepness if steepness else np.inf
+
+
+def ratio(score: float, distance: float) -> float:
+    """A score over the distance that an attack needs, which may be 0."""
+    return score / distance if distance else np.inf

@@ -6,6 +6,7 @@ three-parameter Weibull distribution of shape k, location l and scale s (the den
 (Weng et al., ICLR 2018, section 3).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,13 +54,18 @@ def fit(samples: list[np.ndarray], shape_reg: float = SHAPE_REG) -> list[Fit]:
     maximum likelihood).
     """
     fits = [Fit(np.nan)] * len(samples)
+    for places, x in of_one_length(samples):
+        for i, fitted in zip(places, _fit_stack(x, shape_reg), strict=True):
+            fits[i] = fitted
+    return fits
+
+
+def of_one_length(samples: list[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The arrays of each length n as a stack (arrays, n), with their places in the list."""
     lengths = np.array([len(x) for x in samples])
     for n in np.unique(lengths):
         places = np.flatnonzero(lengths == n)
-        stack = np.stack([samples[i] for i in places])
-        for i, fitted in zip(places, _fit_stack(stack, shape_reg), strict=True):
-            fits[i] = fitted
-    return fits
+        yield places, np.stack([samples[i] for i in places])
 
 
 def _fit_stack(x: np.ndarray, shape_reg: float) -> list[Fit]:

@@ -14,6 +14,7 @@ import scipy
 from lipschitz.file_name import INFO, NUMBER, FileName
 from lipschitz.network import LOGITS, NOT_LOGITS, kind_of_outputs
 from lipschitz.results import matlab_format
+from lipschitz.results.attacked import Attacked
 from lipschitz.settings import Limits, Provenance
 from lipschitz.support import regular_file
 from lipschitz.support.atomic import replacing
@@ -32,6 +33,9 @@ WRONG_KEY = "wrong_images"  # ids of the run's images without a score: the netwo
 NORMS = ("1", "2", "i")
 FARTHEST_KEYS = {norm: f"farthest_L{norm}" for norm in NORMS}  # Limits in lipschitz.settings
 SAMPLED_KEYS = {norm: f"sampled_L{norm}" for norm in NORMS}
+ATTACK_KEYS = {norm: f"attack_L{norm}" for norm in NORMS}  # Attacked in lipschitz.results
+PREDICTED_KEYS = {norm: f"attack_predicted_L{norm}" for norm in NORMS}
+ATTACK_SETTINGS_KEY = "attack_settings"  # as JSON
 
 LARGEST_NUMBER = float(np.finfo(np.float32).max)  # that sampling can save
 LARGEST_COUNT = 2**53  # samples
@@ -55,6 +59,18 @@ def save(path: Path, contents: dict[str, object]) -> None:
         scipy.io.savemat(unfinished, _storable(contents), appendmat=False)
 
 
+def add(path: Path, contents: dict[str, object]) -> None:
+    """Add variables to a file, or replace them. Raises FormatError if it cannot be read."""
+    stored = _contents(path)
+    own = {name: value for name, value in stored.items() if not name.startswith("__")}
+    empty = [
+        name
+        for name, value in own.items()
+        if value.dtype == object and value.size == 1 and value.item() is None
+    ]
+    save(path, own | dict.fromkeys(empty, {}) | contents)
+
+
 def _storable(value: object) -> object:
     """The contents with text in UTF-8: bytes in a file's name that are none are escaped."""
     if isinstance(value, dict):
@@ -68,6 +84,26 @@ def limits(limits: Limits) -> dict[str, float]:
         **{key: limits.farthest[norm] for norm, key in FARTHEST_KEYS.items()},
         **{key: limits.sampled[norm] for norm, key in SAMPLED_KEYS.items()},
     }
+
+
+def attack(attacked: Attacked) -> dict[str, object]:
+    """The variables of a file that hold the result of an attack."""
+    return {
+        **{key: attacked.distances[norm] for norm, key in ATTACK_KEYS.items()},
+        **{key: int(attacked.predicted[norm]) for norm, key in PREDICTED_KEYS.items()},
+        ATTACK_SETTINGS_KEY: json.dumps(dict(attacked.settings), sort_keys=True),
+    }
+
+
+def attacked(path: Path) -> Attacked | None:
+    """The result of the attack that a file holds, if it does.
+
+    Raises FormatError if the file cannot be read.
+    """
+    try:
+        return _attacked(_contents(path))
+    except (KeyError, IndexError, ValueError, TypeError) as error:
+        raise FormatError(f"its attack cannot be read: {error}") from error
 
 
 def provenance(path: Path) -> Provenance:
@@ -100,6 +136,7 @@ class Record:
     # None in files of 2018 and of earlier versions
     limits: Limits | None = None
     wrong_images: frozenset[int] | None = None  # of the run: the network gets them wrong
+    attack: Attacked | None = None
 
 
 def load(path: Path, slope: bool = False) -> Record:
@@ -143,6 +180,7 @@ def load(path: Path, slope: bool = False) -> Record:
             provenance=_provenance(contents) or _options_of_2018(contents),
             limits=_limits(contents),
             wrong_images=_wrong_images(contents),
+            attack=_attacked(contents),
         )
     except (KeyError, IndexError, ValueError, TypeError) as error:
         raise FormatError(f"it lacks what sampling writes: {error}") from error
@@ -170,10 +208,7 @@ def _provenance(contents: dict[str, np.ndarray]) -> Provenance | None:
     """What the numbers come from; None if the file does not say. Raises FormatError."""
     if SETTINGS_KEY not in contents:
         return None
-    try:
-        return dict(json.loads(str(np.ravel(contents[SETTINGS_KEY])[0])))
-    except (ValueError, TypeError, IndexError, RecursionError) as error:
-        raise FormatError(f"its {SETTINGS_KEY} cannot be read") from error
+    return _json(contents, SETTINGS_KEY)
 
 
 def _options_of_2018(contents: dict[str, np.ndarray]) -> Provenance:
@@ -194,6 +229,32 @@ def _limits(contents: dict[str, np.ndarray]) -> Limits | None:
         {norm: _norm(contents, key) for norm, key in FARTHEST_KEYS.items()},
         {norm: _norm(contents, key) for norm, key in SAMPLED_KEYS.items()},
     )
+
+
+def _attacked(contents: dict[str, np.ndarray]) -> Attacked | None:
+    """The result of the attack, if the file holds one."""
+    if ATTACK_KEYS["2"] not in contents:
+        return None
+    distances = {norm: _distance(contents, key) for norm, key in ATTACK_KEYS.items()}
+    predicted = {norm: bool(_scalar(contents, key)) for norm, key in PREDICTED_KEYS.items()}
+    settings = _json(contents, ATTACK_SETTINGS_KEY)
+    return Attacked(distances, predicted, settings=settings)
+
+
+def _distance(contents: dict[str, np.ndarray], key: str) -> float:
+    """A distance; it may be infinite."""
+    values = np.ravel(contents[key])
+    if values.dtype.kind == "f" and values.size == 1 and values[0] == np.inf:
+        return np.inf
+    return _norm(contents, key)
+
+
+def _json(contents: dict[str, np.ndarray], key: str) -> dict[str, object]:
+    """The object that a variable holds as JSON. Raises FormatError."""
+    try:
+        return dict(json.loads(str(np.ravel(contents[key])[0])))
+    except (KeyError, ValueError, TypeError, IndexError, RecursionError) as error:
+        raise FormatError(f"its {key} cannot be read") from error
 
 
 def _outputs(contents: dict[str, np.ndarray]) -> str:

@@ -7,8 +7,8 @@ import contextlib
 import shlex
 import sys
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,10 +16,12 @@ import numpy as np
 
 from lipschitz.data.targets import UNTARGETED, SelectedImage
 from lipschitz.file_name import EXTENSION, FileName, has_ending
-from lipschitz.maths.scores import DUAL_NORM, average, clever_score, second_order_score
-from lipschitz.maths.weibull import SHAPE_REG, Fit, fit
+from lipschitz.maths.interval import LEVEL, Interval, intervals
+from lipschitz.maths.scores import DUAL_NORM, clever_score, ratio, second_order_score
+from lipschitz.maths.weibull import FEW_MAXIMA, SHAPE_REG, Fit, fit
 from lipschitz.network import LOGITS, NOT_LOGITS
 from lipschitz.results import matfile
+from lipschitz.results.attacked import Attacked
 from lipschitz.results.estimate import Estimate
 from lipschitz.results.matfile import CURVATURE_KEYS, GRADIENT_KEYS, Record
 from lipschitz.settings import Settings, difference, experiment_of, in_print
@@ -30,16 +32,37 @@ UNKNOWN = "unknown"  # a setting that a file does not tell
 BOUND_NORMS = {1: ("1", "2", "i"), 2: ("2",)}  # by order
 METHODS = ("mle", "mle_reg", "maxsamp")
 FITTED = ("mle", "mle_reg")
+MERGED = (2, 4)  # consecutive iterations, whose maxima are those of as many times N samples
 
 
 @dataclass(frozen=True)
 class Score:
-    """The score of an image and a target in one norm."""
+    """The score of an image and a target in one norm.
+
+    With `cap` it is at most the radius of the largest ball in its norm that was sampled.
+    """
 
     file: Record
     norm: str  # "1", "2" or "i": that of the score
-    score: float
     fit: Fit  # of the maxima in the dual norm
+    interval: Interval | None = None  # of the fit's end point
+    merged: Mapping[int, float] = field(default_factory=dict)  # end points of merged iterations
+    cap: bool = False
+
+    @property
+    def score(self) -> float:
+        """The margin over the fit's end point; of second order the root of its formula."""
+        return self._of(self.fit.end_point)
+
+    @property
+    def low(self) -> float | None:
+        """The lower end of the score's interval, if there is one."""
+        return None if self.interval is None else self._of(self.interval.high)
+
+    @property
+    def high(self) -> float | None:
+        """The upper end of the score's interval, if there is one."""
+        return None if self.interval is None else self._of(self.interval.low)
 
     @property
     def maxima(self) -> np.ndarray:
@@ -54,26 +77,38 @@ class Score:
 
     @property
     def is_outside(self) -> bool:
-        """Whether it is a distance that was not sampled."""
+        """Whether it is, before it is capped, a distance that was not sampled."""
         limits = self.file.limits
-        return limits is not None and self.score > limits.sampled[self.norm]
+        uncapped = _bound(self.file, self.fit.end_point)
+        return limits is not None and uncapped > limits.sampled[self.norm]
 
+    @property
+    def distance(self) -> float | None:
+        """The smallest at which the attack found the target; None if there was no attack."""
+        return None if self.file.attack is None else self.file.attack.distances[self.norm]
 
-class ImageScores(NamedTuple):
-    """The least scores of an image over its targets, by norm."""
+    @property
+    def ratio(self) -> float | None:
+        """The score over the attack's distance: above 1 it is refuted."""
+        if self.distance is None:
+            return None
+        return ratio(self.score, self.distance)
 
-    image_id: int
-    targets: int
-    absent: int  # classes without a file
-    least: dict[str, float]
+    @property
+    def is_refuted(self) -> bool:
+        """Whether the attack needs less than the score."""
+        return self.distance is not None and self.score > self.distance
 
+    @property
+    def grows(self) -> bool:
+        """Whether the end point of merged iterations, so of a larger N, is above its interval."""
+        if self.interval is None:
+            return False
+        return any(end_point > self.interval.high for end_point in self.merged.values())
 
-class Average(NamedTuple):
-    """The scores of one kind of target and norm, over the images."""
-
-    score: float
-    number: int
-    infinite: int  # of them, left out
+    def _of(self, end_point: float) -> float:
+        score = _bound(self.file, end_point)
+        return min(score, self.file.limits.sampled[self.norm]) if self.cap else score
 
 
 class Loaded(NamedTuple):
@@ -152,7 +187,12 @@ def load(paths: list[Path], slope: bool = False) -> Loaded:
 
 
 def record(
-    estimate: Estimate, settings: Settings, image: SelectedImage, info: str, x_0: np.ndarray
+    estimate: Estimate,
+    settings: Settings,
+    image: SelectedImage,
+    info: str,
+    x_0: np.ndarray,
+    attack: Attacked | None = None,
 ) -> Record:
     """What scoring needs of an estimate that is in no file; `info` is the kind of its target."""
     keys = GRADIENT_KEYS if settings.order == 1 else CURVATURE_KEYS
@@ -171,6 +211,7 @@ def record(
         provenance={},
         misnamed=False,
         limits=settings.limits(x_0),
+        attack=attack,
     )
 
 
@@ -259,55 +300,50 @@ def doubts(members: list[Record]) -> list[str]:
 
 
 def score(
-    records: list[Record], method: str = "mle_reg", shape_reg: float = SHAPE_REG
+    records: list[Record],
+    method: str = "mle_reg",
+    shape_reg: float = SHAPE_REG,
+    level: float = LEVEL,
+    cap: bool = False,
 ) -> list[Score]:
     """The scores of files of one order: all norms of the first file, then of the second, ...
 
     All files and norms are fitted together. `method`: "mle_reg" (with the penalty of weight
-    `shape_reg`), "mle" (without), "maxsamp" (no fit: the largest maximum).
+    `shape_reg`), "mle" (without), "maxsamp" (no fit: the largest maximum). `level` is that of the
+    intervals. With `cap` no score is larger than what was sampled; raises InputError if a file
+    does not tell that.
     """
+    if cap and any(record.limits is None for record in records):
+        raise InputError("some files do not tell how far they sampled, as files of 2018 do not")
     parts = [(record, norm) for record in records for norm in BOUND_NORMS[record.name.order]]
     samples = [record.maxima[DUAL_NORM[norm]] for record, norm in parts]
     if method == "maxsamp":
         fits = [Fit(float(x.max())) for x in samples]
-    else:
-        fits = fit(samples, shape_reg if method == "mle_reg" else 0.0)
+        return [Score(*part, each, cap=cap) for part, each in zip(parts, fits, strict=True)]
+    weight = shape_reg if method == "mle_reg" else 0.0
+    fits = fit(samples, weight)
+    of_fits = intervals(samples, fits, weight, level), merged_end_points(samples, weight)
     return [
-        Score(record, norm, _bound(record, fitted.end_point), fitted)
-        for (record, norm), fitted in zip(parts, fits, strict=True)
+        Score(record, norm, *found, cap)
+        for (record, norm), *found in zip(parts, fits, *of_fits, strict=True)
     ]
 
 
-def untargeted(scores: list[Score]) -> list[ImageScores]:
-    """Per image the least score over its targets."""
-    of_image = defaultdict(lambda: defaultdict(list))
-    for each in scores:
-        of_image[each.file.name.image_id][each.norm].append(each.score)
-    num_labels = max(each.file.num_labels for each in scores)
-    images = []
-    for image_id, by_norm in of_image.items():
-        targets = len(next(iter(by_norm.values())))
-        least = {norm: min(values) for norm, values in by_norm.items()}
-        images.append(ImageScores(image_id, targets, max(num_labels - targets - 1, 0), least))
-    return images
+def merged_end_points(samples: list[np.ndarray], shape_reg: float) -> list[dict[int, float]]:
+    """The end points of maxima whose iterations are merged by `MERGED`.
 
-
-def averages(
-    scores: Iterable[tuple[str, str, float]], how: str = "mean"
-) -> dict[str, dict[str, Average]]:
-    """Of scores (kind of target, norm, score), the mean or "min" by kind and norm."""
-    of_kind = defaultdict(lambda: defaultdict(list))
-    for kind, norm, value in scores:
-        of_kind[kind][norm].append(value)
-    return {
-        kind: {norm: Average(*_averaged(values, how)) for norm, values in of_kind[kind].items()}
-        for kind in sorted(of_kind)
-    }
-
-
-def _averaged(values: list[float], how: str) -> tuple[float, int, int]:
-    finite, infinite = average(values, how)
-    return finite, len(values), infinite
+    Maxima of m consecutive iterations are those of N m samples. Left out are end points whose fit
+    has fewer than `FEW_MAXIMA` maxima, or is replaced.
+    """
+    found = [{} for _ in samples]
+    for m in MERGED:
+        enough = [place for place, x in enumerate(samples) if len(x) // m >= FEW_MAXIMA]
+        merged = [samples[place][: len(samples[place]) // m * m] for place in enough]
+        fits = fit([x.reshape(-1, m).max(axis=1) for x in merged], shape_reg)
+        for place, fitted in zip(enough, fits, strict=True):
+            if not fitted.problem:
+                found[place][m] = fitted.end_point
+    return found
 
 
 def _bound(record: Record, end_point: float) -> float:

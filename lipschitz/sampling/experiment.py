@@ -16,10 +16,14 @@ from tqdm import tqdm
 
 from lipschitz.data.targets import SelectedImage
 from lipschitz.file_name import EXTENSION, FileName
-from lipschitz.network import Network
+from lipschitz.network import Network, fingerprint
 from lipschitz.results import matfile
+from lipschitz.results.attack_checkpoint import AttackCheckpoint, attack_checkpoint_path
+from lipschitz.results.attacked import Attacked, images_path, save_images
 from lipschitz.results.checkpoint import Checkpoint, checkpoint_path
 from lipschitz.results.estimate import Estimate, Iteration
+from lipschitz.sampling.attack import Plan, State, search
+from lipschitz.sampling.image_attack import Margins, Seen, groups, results, starting_images
 from lipschitz.sampling.sampler import AtImage, Sampler, Transformation, columns, estimates
 from lipschitz.settings import Provenance, Settings, as_json, difference, experiment_of
 from lipschitz.support.command import check_interrupted
@@ -60,12 +64,14 @@ class ImageTask:
 class ImageResult:
     """The result for one image: files that were kept, or estimates of targets without a file.
 
-    `lost` are the targets that have no file: an iteration of theirs has no finite sample, or the
-    image cannot be scored, for the reason in `error`.
+    `attacked` are the results of the attacks that were made now, by file. `lost` are the targets
+    that have no file: an iteration of theirs has no finite sample, or the image cannot be scored,
+    for the reason in `error`.
     """
 
     image: SelectedImage
     kept: list[TargetFile] = field(default_factory=list)
+    attacked: Mapping[Path, Attacked] = field(default_factory=dict)
     sampled: list[tuple[TargetFile, Estimate]] = field(default_factory=list)
     lost: list[TargetFile] = field(default_factory=list)
     error: ImageError | None = None
@@ -132,7 +138,9 @@ class Experiment:
     `transform` is the function that the settings name. With `overwrite`, files that come from
     something else are replaced. Files keep the `options` under `args`, the ids of the
     `wrong_images`, which have no score because the network gets them wrong, and `doubts` about the
-    network. `watch` is called after each iteration.
+    network. `watch` is called after each iteration. With an `attack` each file holds the result of
+    one, which starts from `seen` images too; with `save_attacks` the inputs that it finds are kept
+    beside the file.
     """
 
     sampler: Sampler
@@ -143,23 +151,24 @@ class Experiment:
     wrong_images: Sequence[int] = ()
     doubts: Sequence[str] = ()
     watch: Watch | None = None
+    attack: Plan | None = None
+    seen: Seen | None = None
+    save_attacks: bool = False
 
     def run(self, tasks: list[ImageTask]) -> Iterator[ImageResult]:
         """Sample around each image, save its targets' files and yield the results.
 
-        What an earlier run finished is kept, and yielded first. A run that ended in the middle of
-        an image is resumed from its checkpoints. Raises OtherFileError if a file comes from
-        something else.
+        What an earlier run finished is kept, and yielded first; if it was not attacked, or in fewer
+        steps, it is attacked now. A run that ended in the middle of an image is resumed from its
+        checkpoints. Raises OtherFileError if a file comes from something else.
         """
         niters = self.settings.Niters
-        with tqdm(
-            total=len(tasks) * niters, desc="iterations", disable=not sys.stderr.isatty()
-        ) as bar:
+        with progress("iterations", len(tasks) * niters) as bar:
             for place, task in enumerate(tasks):
                 bar.clear()
                 kept = [file for file in task.files if self._keep(file, task.provenance)]
                 if kept:
-                    yield ImageResult(task.image, kept)
+                    yield ImageResult(task.image, kept, self._attack_kept(task, kept))
                 if left := [file for file in task.files if file not in kept]:
                     result = self._run_image(task, left, bar)
                     bar.clear()
@@ -201,12 +210,11 @@ class Experiment:
 
     def _run_image(self, task: ImageTask, files: list[TargetFile], bar: tqdm) -> ImageResult:
         try:
-            results = self._sample(task, files, bar)
+            sampled, attacked = self._sample(task, files, bar)
         except ImageError as error:
             return ImageResult(task.image, lost=files, error=error)
-        sampled = list(zip(files, results, strict=True))
         lost = [file for file, estimate in sampled if not estimate.is_complete()]
-        return ImageResult(task.image, sampled=sampled, lost=lost)
+        return ImageResult(task.image, attacked=attacked, sampled=sampled, lost=lost)
 
     def _keep(self, file: TargetFile, provenance: Provenance) -> bool:
         """Whether an earlier run, or one beside this, finished a target."""
@@ -215,8 +223,13 @@ class Experiment:
         checkpoint_path(file.path).unlink(missing_ok=True)  # a kill may have come between
         return True
 
-    def _sample(self, task: ImageTask, files: list[TargetFile], bar: tqdm) -> list[Estimate]:
-        """Sample around an image for these targets, from a checkpoint on, and save the results."""
+    def _sample(
+        self, task: ImageTask, files: list[TargetFile], bar: tqdm
+    ) -> tuple[list[tuple[TargetFile, Estimate]], dict[Path, Attacked]]:
+        """Sample around an image for these targets, and attack them, from checkpoints on.
+
+        The results are saved.
+        """
         sampler, settings = self.sampler, self.settings
         # these show in the last bits of a maximum
         bits = {"batch_size": sampler.batch_size, "device": sampler.network.device}
@@ -238,13 +251,84 @@ class Experiment:
                 self._show(image, checkpoint.iterations, bar)
                 bar.update()
                 check_interrupted()
-            results = estimates(image, checkpoint.iterations)
-            for place, (file, estimate) in enumerate(zip(files, results, strict=True)):
+            sampled = list(zip(files, estimates(image, checkpoint.iterations), strict=True))
+            complete = [file for file, estimate in sampled if estimate.is_complete()]
+            attacked = self._attack(task, complete)
+            for place, (file, estimate) in enumerate(sampled):
                 self.is_finished(file.path, task.provenance)  # raises if another run was here
                 if estimate.is_complete():
-                    save(task, file, estimate, self._of_run(task))
+                    found = attacked.get(file.path)
+                    attack = {} if found is None else matfile.attack(found)
+                    save(task, file, estimate, {**self._of_run(task), **attack})
                 checkpoint.remove(place)
-        return results
+            self._finish_attacks(task, attacked)
+        return sampled, attacked
+
+    def _attack_kept(self, task: ImageTask, files: list[TargetFile]) -> dict[Path, Attacked]:
+        """Attack finished targets without an attack, or with one of fewer steps than this run's.
+
+        The results are added to their files; the nearer input of both attacks counts.
+        """
+        if self.attack is None:
+            return {}
+        left = [file for file in files if not self._is_attacked(file.path)]
+        attacked = self._attack(task, left)
+        for path, found in attacked.items():
+            before = matfile.attacked(path)
+            attacked[path] = found if before is None else found.better(before)
+            matfile.add(path, matfile.attack(attacked[path]))
+        self._finish_attacks(task, attacked)
+        return attacked
+
+    def _is_attacked(self, path: Path) -> bool:
+        found = matfile.attacked(path)
+        if found is None or (self.save_attacks and not images_path(path).exists()):
+            return False
+        steps = found.settings.get("steps")
+        return isinstance(steps, int) and steps >= self.attack.steps
+
+    def _attack(self, task: ImageTask, files: list[TargetFile]) -> dict[Path, Attacked]:
+        """Attack the margins of an image to these targets, from checkpoints on."""
+        found = {}
+        for group in groups(files, self.attack, task.x_0.size) if self.attack else ():
+            results = self._attack_group(task, group)
+            found |= zip((file.path for file in group), results, strict=True)
+        return found
+
+    def _attack_group(self, task: ImageTask, files: list[TargetFile]) -> list[Attacked]:
+        """Attack several margins together; the state is kept beside the file of the first."""
+        margins = Margins(
+            self.sampler.network,
+            task.x_0,
+            task.image.true_label,
+            [file.target for file in files],
+        )
+        starts = starting_images(margins, self.seen, self.attack)
+        of_attack = {
+            "device": margins.network.device,
+            "targets": margins.targets,
+            "plan": list(self.attack),
+            "starts": fingerprint(starts),
+        }
+        with (
+            AttackCheckpoint(files[0].path, {**task.provenance, **of_attack}) as checkpoint,
+            progress("attack", self.attack.steps, leave=False) as bar,
+        ):
+            arrays = checkpoint.restored()
+            newest = None if arrays is None else State(**arrays)
+            states = search(*margins, starts, self.attack, self.transform, newest)
+            for newest in states:
+                checkpoint.keep(newest._asdict())
+                bar.update(int(newest.step) - bar.n)
+                check_interrupted()
+            return results(margins, newest, self.attack, self.transform)
+
+    def _finish_attacks(self, task: ImageTask, attacked: Mapping[Path, Attacked]) -> None:
+        """What is left to do once the files hold the results of their attacks."""
+        for path, found in attacked.items():
+            if self.save_attacks:
+                save_images(path, found, task.x_0)
+            attack_checkpoint_path(path).unlink(missing_ok=True)
 
     def _show(self, image: AtImage, iterations: Sequence[Iteration], bar: tqdm) -> None:
         if self.watch is not None:
@@ -262,6 +346,11 @@ class Experiment:
             matfile.WRONG_KEY: np.array(self.wrong_images, np.int32),
             **matfile.limits(self.settings.limits(task.x_0)),
         }
+
+
+def progress(what: str, total: int, leave: bool = True) -> tqdm:
+    """A progress bar at a terminal; one that does not `leave` its line vanishes at the end."""
+    return tqdm(total=total, desc=what, leave=leave, disable=not sys.stderr.isatty())
 
 
 def save(

@@ -7,7 +7,7 @@ import sys
 DOUBT = "warning (from sampling): "  # begins what is repeated wherever the scores are printed
 
 
-def line(kind: str, level: int, **fields: object) -> str:
+def line(kind: str, level: int, /, **fields: object) -> str:
     """One line, `[STATS][L1] name = value, name = value`; without a kind `[L0] name = ...`.
 
     Floats are printed with five digits, all else as it is. Level 0 is the summary, 1 an image or

@@ -4,11 +4,17 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
 
+import clever as command
+from lipschitz.maths.ball import Ball, radii_inside
+from lipschitz.results import matfile, scoring
+from lipschitz.results.attacked import Attacked
+from lipschitz.settings import Limits
 from tests.helpers import EXPECTED, GOLDEN, ROOT, lines, run_here
 
 REAL = [folder for folder in EXPECTED if folder != "synthetic/mnist_synthetic"]
@@ -371,3 +377,107 @@ def test_a_reader_that_goes_away_is_no_traceback():
     # a shell makes the pipe
     done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)  # noqa: S602
     assert done.stderr == ""
+
+
+def test_each_fit_is_followed_by_its_interval_and_the_means_come_last(tmp_path):
+    folder = "l2/mnist_2-layer"
+    done = clever(GOLDEN / folder, cwd=tmp_path)
+    printed = [line for line in done.stdout.splitlines() if line.startswith("[")]
+    fits = [place for place, line in enumerate(printed) if line.startswith("[DEBUG][L1]")]
+    assert len(fits) == len(EXPECTED[folder]["rows"])
+    for place in fits:
+        fit, interval = numbers(printed[place]), numbers(printed[place + 1])
+        assert printed[place + 1].startswith("[INTERVAL][L1] id = ")
+        assert interval["low"] < fit["bnd"] == interval["bnd"] < interval["high"]
+        assert interval["level"] == 0.95
+    tags = [re.match(r"(\[\w+\])+", line)[0] for line in printed[-6:]]
+    assert tags == ["[INTERVAL][L0]"] * 3 + ["[STATS][L0]"] * 3
+    for ends, mean in zip(printed[-6:-3], printed[-3:], strict=True):
+        ends = numbers(ends)
+        for name, value in numbers(mean).items():
+            assert ends[f"{name}_low"] < value < ends[f"{name}_high"]
+
+
+def test_a_higher_level_gives_wider_intervals(normal, tmp_path):
+    narrow, wide = (
+        [
+            numbers(each)
+            for each in lines(clever(normal, "--level", level, cwd=tmp_path).stdout, "[INT")
+        ]
+        for level in (0.5, 0.99)
+    )
+    for one, other in zip(narrow, wide, strict=True):
+        assert other["low"] < one["low"] < one["high"] < other["high"]
+
+
+def test_scores_that_cannot_have_an_interval_say_so(normal, tmp_path):
+    done = clever(normal, "--num_samples", 2, cwd=tmp_path)
+    assert (
+        len(lines(done.stdout, "[INTERVAL][L1]"))
+        == done.stdout.count("low = nan, high = nan")
+        == 18
+    )
+    assert not lines(clever(normal, "--method", "maxsamp", cwd=tmp_path).stdout, "[INTERVAL]")
+
+
+def test_scores_stand_beside_the_attacks(normal, tmp_path):
+    """The score of image 0, class 9, is 2.6713, and those of image 1 are below 3."""
+    for path in normal.iterdir():
+        distance = 2.4 if "_0_7_9_" in path.name else 3.4
+        found = Attacked(dict.fromkeys("12i", distance), dict.fromkeys("12i", True))
+        matfile.add(path, matfile.attack(found))
+    done = clever(normal, "--table", 2, cwd=tmp_path)
+    of_l2 = [each for each in lines(done.stdout, "[ATTACK][L1]") if "norm = 2," in each]
+    refuted = "id = 0, target_label = 9, info = top2, norm = 2, distance = 2.4, bnd = 2.6713, "
+    assert f"[ATTACK][L1] {refuted}ratio = 1.113, verdict = REFUTED" in of_l2
+    assert sum("REFUTED" in each for each in of_l2) == 1
+    l0 = lines(done.stdout, "[ATTACK][L0] info = top2, norm = 2")
+    assert l0 == [
+        "[ATTACK][L0] info = top2, norm = 2, pairs = 2, median_ratio = 0.86654, refuted = 1"
+    ]
+    assert (
+        "    0    7      9 top2     2.671    1.283 to 2.89     2.4      1.11   REFUTED"
+        in done.stdout
+    )
+    assert done.stdout.splitlines()[-1].startswith("[STATS][L0]")
+    without = clever(GOLDEN / NORMAL, cwd=tmp_path)
+    assert "ATTACK" not in without.stdout
+
+
+def test_a_cap_needs_files_that_tell_what_was_sampled(normal, tmp_path):
+    done = clever(normal, "--cap", cwd=tmp_path)
+    assert done.returncode == 2
+    assert (
+        done.stderr
+        == "clever.py: --cap: some files do not tell how far they sampled, as files of 2018 do not\n"
+    )
+    limits = {f"{kind}_L{p}": 1e9 for kind in ("farthest", "sampled") for p in "12i"}
+    for path in normal.iterdir():
+        matfile.add(path, limits | {"sampled_L2": 2.5})
+    done = clever(normal, "--cap", cwd=tmp_path)
+    bounds = [numbers(each)["bnd"] for each in lines(done.stdout, "[DEBUG]") if "norm = 2," in each]
+    assert max(bounds) == 2.5 > min(bounds)
+    assert "distances that were sampled, and are printed as these" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("ball", "radius", "norm", "advice"),
+    [
+        ("l2", 3.0, "2", "; --radius 5.2 reaches it"),  # a score of 5, and a little more
+        ("l2", 3.0, "i", "; --sample_norm li --radius 5.2 reaches it"),  # 5 sqrt(n) is too far
+        ("li", 0.1, "1", "; --radius 5.2 reaches it"),
+        (None, None, "2", ""),
+    ],
+)
+def test_the_advice_is_a_ball_that_holds_the_score(ball, radius, norm, advice):
+    record = matfile.load(next((GOLDEN / NORMAL).glob("*_least_*")))
+    sampled = radii_inside(Ball(ball, 0, radius), 784) if ball else dict.fromkeys("12i", 1.0)
+    record = replace(
+        record,
+        g_x0=5.0,
+        maxima={p: np.ones(3) for p in "12i"},
+        limits=Limits({"1": 700.0, "2": 20.0, "i": 10.0}, sampled),
+        provenance={"sample_norm": ball, "radius": radius} if ball else {},
+    )
+    (score,) = [each for each in scoring.score([record], "maxsamp") if each.norm == norm]
+    assert command.how_to_reach(score) == advice

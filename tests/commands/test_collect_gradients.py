@@ -51,6 +51,7 @@ def test_lines(done):
         rf"\[STATS\]\[L1\] g_x0 = {number}, L2_max = 0, L1_max = 0, Linf_max = 0, "
         rf"G2_max = {number}, G1_max = {number}, Ginf_max = {number}",
         rf"\[STATS\]\[L1\] bnd_G2_max = {number}, bnd_G1_max = {number}, bnd_Ginf_max = {number}",
+        rf"\[STATS\]\[L1\] attack_L1 = {number}, attack_L2 = {number}, attack_Linf = {number}",
         r"\[STATS\]\[L1\] total = 1, seq = 0, id = 0, time = \d+\.\d{3}, true_class = 0, "
         r"target_class = \d, info = least",
         r"saved to out/digits_2-layer/1024_4_0_0_\d_least_relu_order1.mat",
@@ -384,6 +385,8 @@ def test_defaults_are_those_of_2018(monkeypatch):
         "nthreads": 0,
         "seed": 1215,
         "overwrite": False,
+        "attack": None,
+        "save_attacks": False,
         # of networks and images of one's own
         **dict.fromkeys([*collect_gradients.OF_NETWORK, *collect_gradients.OF_IMAGES]),
     }

@@ -11,6 +11,7 @@ from scipy.io import loadmat, savemat
 
 from lipschitz.file_name import FileName
 from lipschitz.results import matfile, matlab_format
+from lipschitz.results.attacked import Attacked
 from lipschitz.results.matfile import FormatError
 from tests.helpers import GOLDEN, peak_memory
 
@@ -58,6 +59,38 @@ def test_what_is_saved_is_read_back_and_nothing_else_is_left(tmp_path):
     record = matfile.load(path)
     assert record.model == "mnist_normal-l1"
     np.testing.assert_array_equal(record.maxima["2"], matfile.load(FILE).maxima["2"])
+
+
+ATTACKED = Attacked(
+    {"1": 3.5, "2": 1.25, "i": np.inf},
+    {"1": True, "2": False, "i": False},
+    settings={"steps": 100, "starts": 3},
+)
+
+
+def test_an_attack_is_added_to_a_file_of_2018_which_is_else_the_same(tmp_path):
+    path = tmp_path / NAME
+    path.write_bytes(FILE.read_bytes())
+    assert matfile.attacked(path) is None
+    matfile.add(path, matfile.attack(ATTACKED))
+    assert matfile.attacked(path) == matfile.load(path).attack == ATTACKED
+    before, after = loadmat(FILE), loadmat(path)
+    assert before.keys() < after.keys()
+    for key in before.keys() - {"__header__"}:
+        assert repr(before[key]) == repr(after[key])
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [{"attack_L1": -1.0}, {"attack_L2": np.nan}, {"attack_Li": "far"}, {"attack_settings": "no"}],
+)
+def test_a_spoiled_attack_is_a_format_error(tmp_path, spoiled):
+    path = tmp_path / NAME
+    path.write_bytes(FILE.read_bytes())
+    matfile.add(path, matfile.attack(ATTACKED) | spoiled)
+    for read in (matfile.load, matfile.attacked):
+        with pytest.raises(FormatError):
+            read(path)
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path):

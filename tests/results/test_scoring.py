@@ -8,6 +8,7 @@ import pytest
 
 from lipschitz.maths.scores import DUAL_NORM
 from lipschitz.results import scoring
+from lipschitz.results.attacked import Attacked
 from lipschitz.settings import Limits
 from lipschitz.support.errors import InputError
 from tests.helpers import EXPECTED, GOLDEN
@@ -113,41 +114,6 @@ def test_experiments_are_apart_and_in_the_order_of_their_images(records):
     assert {record.path.parent.name for record in second} == {"mnist_2-layer"}
 
 
-def test_untargeted_takes_the_least_of_each_image():
-    files = loaded(GOLDEN / "untargeted/mnist_2-layer")
-    assert all(map(scoring.is_untargeted, files))
-    scores = scoring.score(files[1:], method="maxsamp")
-    (image,) = scoring.untargeted(scores)
-    assert (image.image_id, image.targets, image.absent) == (0, 8, 1)  # one of 9 is left out
-    for norm in "12i":
-        assert image.least[norm] == min(each.score for each in scores if each.norm == norm)
-
-
-def test_untargeted_keeps_images_apart():
-    files = loaded(GOLDEN / "untargeted/mnist_2-layer")
-    other = [replace(each, name=each.name._replace(image_id=5), g_x0=100.0) for each in files]
-    first, second = scoring.untargeted(scoring.score(files + other, method="maxsamp"))
-    assert (first.image_id, second.image_id) == (0, 5)
-    assert first.absent == second.absent == 0
-    assert first.least["2"] < second.least["2"]
-
-
-def test_averages_are_over_finite_scores_of_a_kind_and_a_norm():
-    scores = [
-        ("top2", "2", 1.0),
-        ("top2", "2", 4.0),
-        ("top2", "2", np.inf),
-        ("top2", "1", 8.0),
-        ("least", "2", np.inf),
-    ]
-    assert scoring.averages(scores) == {
-        "least": {"2": (np.inf, 1, 1)},
-        "top2": {"2": (2.5, 3, 1), "1": (8.0, 1, 0)},
-    }
-    assert scoring.averages(scores, "min")["top2"]["2"].score == 1
-    assert list(scoring.averages(scores)) == ["least", "top2"]
-
-
 def of(record, **provenance):
     """The record as if it said what it comes from."""
     settings = {"network": "aaaabbbbccccdddd-1111222233334444", "seed": 1215, "logit": 9.5}
@@ -188,6 +154,65 @@ def test_scores_are_compared_with_what_was_sampled_and_what_is_possible(records)
             assert score.score == 5
             assert score.is_outside == (expected != "")
             assert score.is_impossible == (expected == "impossible")
+
+
+def test_an_interval_holds_the_score_and_comes_from_the_end_points(records):
+    for score in scoring.score(records):
+        assert 0 < score.low < score.score < score.high
+        assert score.low == pytest.approx(score.file.g_x0 / score.interval.high, rel=1e-12)
+    (replaced, *_) = scoring.score([replace(records[0], maxima={p: np.ones(30) for p in "12i"})])
+    assert (replaced.low, replaced.high) == (None, None)
+
+
+def test_an_interval_of_second_order_solves_its_formula_at_both_ends():
+    """G - a r - H r^2 / 2 = 0 with the interval's ends for H."""
+    for score in scoring.score(loaded(GOLDEN / "order2/mnist_normal")):
+        g, a = score.file.g_x0, score.file.g_x0_grad_2_norm
+        for r, curvature in [(score.low, score.interval.high), (score.high, score.interval.low)]:
+            assert g - a * r - curvature * r**2 / 2 == pytest.approx(0, abs=1e-9 * g)
+
+
+def test_capped_scores_are_at_most_what_was_sampled(records):
+    limits = Limits(dict.fromkeys("12i", 9.0), dict.fromkeys("12i", 2.8))
+    with_limits = [replace(record, limits=limits) for record in records]
+    capped = scoring.score(with_limits, cap=True)
+    for score, before in zip(capped, scoring.score(with_limits), strict=True):
+        assert score.score == min(before.score, 2.8)
+        assert score.high == min(before.high, 2.8)
+        assert score.is_outside == before.is_outside == (before.score > 2.8)
+    with pytest.raises(InputError, match="do not tell how far they sampled"):
+        scoring.score(records, cap=True)
+
+
+def attacked(distance):
+    return Attacked(dict.fromkeys("12i", distance), dict.fromkeys("12i", True))
+
+
+def test_a_score_above_the_distance_of_an_attack_is_refuted(records):
+    files = [
+        replace(each, g_x0=6.0, maxima={p: np.full(3, 2.0) for p in "12i"}) for each in records
+    ]
+    for distance, ratio, refuted in [(4, 0.75, False), (2, 1.5, True), (0, np.inf, True)]:
+        for score in scoring.score([replace(files[0], attack=attacked(distance))], "maxsamp"):
+            assert (score.score, score.ratio, score.is_refuted) == (3, ratio, refuted)
+    (score, *_) = scoring.score([replace(files[0], attack=attacked(np.inf))], "maxsamp")
+    assert (score.ratio, score.is_refuted) == (0, False)
+    (score, *_) = scoring.score(files, "maxsamp")
+    assert (score.distance, score.ratio, score.is_refuted) == (None, None, False)
+
+
+def test_merged_iterations_keep_the_end_point_of_exact_maxima_and_raise_that_of_others(records):
+    """Maxima of Weibull samples have their end point; if rare ones are far above, it grows."""
+    rng = np.random.default_rng(5)
+    exact = 10 - rng.weibull(4, 4000)
+    rare = np.where(rng.random(4000) < 0.02, exact + 3 + rng.exponential(2, 4000), exact)
+    files = [replace(records[0], maxima=dict.fromkeys("12i", x)) for x in (exact, rare)]
+    scores = scoring.score(files)
+    assert scores[0].merged == pytest.approx({2: 10, 4: 10}, rel=0.02)
+    assert not scores[0].grows
+    assert scores[3].grows or scores[3].fit.problem
+    few = replace(records[0], maxima=dict.fromkeys("12i", exact[:50]))
+    assert scoring.score([few])[0].merged.keys() == {2}  # 12 maxima are too few for a fit
 
 
 def test_what_sampling_found_suspicious_is_told_once(records):

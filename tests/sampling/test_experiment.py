@@ -14,13 +14,17 @@ from scipy.io import loadmat
 from lipschitz.data.targets import SelectedImage
 from lipschitz.network import Box, Maxima
 from lipschitz.results import checkpoint, matfile
+from lipschitz.results.attack_checkpoint import attack_checkpoint_path
 from lipschitz.results.checkpoint import checkpoint_path
+from lipschitz.sampling import attack, experiment
+from lipschitz.sampling.attack import Plan
 from lipschitz.sampling.experiment import Experiment, image_tasks, sample_image
+from lipschitz.sampling.image_attack import Seen
 from lipschitz.sampling.sampler import Sampler
 from lipschitz.settings import Settings
 from lipschitz.support.errors import InputError, Interrupted
 from tests.helpers import ROOT
-from tests.sampling.numpy_network import NumPyNetwork
+from tests.sampling.numpy_network import A, NumPyNetwork
 
 SETTINGS = Settings("own", "tanh", Nsamps=64, Niters=4, batch_size=32)
 X_0 = np.zeros(6, np.float32)
@@ -89,11 +93,100 @@ def test_files_of_another_network_beside_those_of_a_run_are_counted(sampler, tmp
     assert not run.others(tmp_path / "apart", tasks(tmp_path / "apart", ids=[2]))
 
 
+IMAGES = np.random.default_rng(4).uniform(-0.5, 0.5, (50, 6)).astype(np.float32)
+STEEP = NumPyNetwork(A, np.float32([0.3, 0, 0]))  # its targets can be reached in the box
+SEEN = Seen(IMAGES, STEEP.logits(IMAGES))
+
+
+@pytest.fixture(scope="module")
+def steep():
+    with Sampler(STEEP, 32, nthreads=1) as sampler:
+        yield sampler
+
+
+def attacking(sampler, steps=20, **options):
+    return Experiment(sampler, SETTINGS, attack=Plan(steps, 3), seen=SEEN, **options)
+
+
+def test_each_target_is_attacked_and_its_file_says_how_far_away_it_was_found(steep, tmp_path):
+    (done,) = attacking(steep, save_attacks=True).run(tasks(tmp_path))
+    for path, target in zip(paths(done), (2, 1), strict=True):
+        found = matfile.attacked(path)
+        assert found.settings == {"method": "FMN", "steps": 20, "starts": 3}
+        images = np.load(path.with_suffix(".npz"))
+        np.testing.assert_array_equal(images["x_0"], X_0)
+        for norm, name, order in (("1", "L1", 1), ("2", "L2", 2), ("i", "Linf", np.inf)):
+            x = images[name]
+            assert found.distances[norm] == np.linalg.norm(x.astype(float) - X_0, order)
+            logits = STEEP.logits(x[None])[0]
+            assert logits[0] <= logits[target]
+            assert found.predicted[norm] == (logits.argmax() == target)
+    assert not list(tmp_path.glob(".*"))  # no checkpoint is left
+
+
+def test_without_an_attack_a_file_has_none(steep, tmp_path):
+    (done,) = Experiment(steep, SETTINGS).run(tasks(tmp_path))
+    assert matfile.attacked(paths(done)[0]) is None
+
+
+def test_a_finished_target_is_attacked_later_with_the_same_result(steep, tmp_path):
+    (at_once,) = attacking(steep).run(tasks(tmp_path / "at once"))
+    list(Experiment(steep, SETTINGS).run(tasks(tmp_path / "later")))
+    (later,) = attacking(steep).run(tasks(tmp_path / "later"))
+    assert (later.sampled, len(later.kept)) == ([], 2)
+    for one, other in zip(paths(at_once), later.attacked, strict=True):
+        assert matfile.attacked(one) == matfile.attacked(other)
+        for key in ("G2_max", "g_x0", "settings"):
+            np.testing.assert_array_equal(loadmat(one)[key], loadmat(other)[key])
+    (again,) = attacking(steep).run(tasks(tmp_path / "later"))
+    assert (len(again.kept), again.attacked) == (2, {})
+
+
+def test_of_two_attacks_the_nearer_input_counts(steep, tmp_path):
+    list(attacking(steep, steps=2).run(tasks(tmp_path)))
+    before = {path: matfile.attacked(path) for path in tmp_path.iterdir()}
+    (done,) = attacking(steep, steps=40).run(tasks(tmp_path))
+    for path, found in done.attacked.items():
+        assert found.settings["steps"] == 40
+        for norm, distance in found.distances.items():
+            assert distance <= before[path].distances[norm]
+
+
+def test_an_attack_that_is_ended_goes_on_where_it_was(steep, tmp_path, monkeypatch):
+    (whole,) = attacking(steep).run(tasks(tmp_path / "whole"))
+    steps = []
+
+    def interrupted(*arguments):
+        for state in attack.search(*arguments):
+            steps.append(int(state.step))
+            yield state
+            if len(steps) == 9:
+                raise Interrupted(signal.SIGINT)
+
+    monkeypatch.setattr(experiment, "search", interrupted)
+    with pytest.raises(Interrupted):
+        list(attacking(steep).run(tasks(tmp_path / "ended")))
+    (done,) = attacking(steep).run(tasks(tmp_path / "ended"))
+    assert steps == [*range(9), *range(9, 21)]
+    for one, other in zip(paths(whole), paths(done), strict=True):
+        assert matfile.attacked(one) == matfile.attacked(other)
+    assert not list((tmp_path / "ended").glob(".*"))
+
+
+def test_a_damaged_state_of_an_attack_is_named_and_not_used(steep, tmp_path, capsys):
+    (task,) = tasks(tmp_path)
+    path = attack_checkpoint_path(task.files[0].path)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"half")
+    list(attacking(steep).run([task]))
+    assert f"{path} is not used: " in capsys.readouterr().err
+
+
 def test_what_is_finished_is_kept(sampler, tmp_path):
-    experiment = Experiment(sampler, SETTINGS)
-    first, second = experiment.run(tasks(tmp_path, ids=[0, 1]))
+    run = Experiment(sampler, SETTINGS)
+    first, second = run.run(tasks(tmp_path, ids=[0, 1]))
     second.sampled[0][0].path.unlink()
-    again = list(experiment.run(tasks(tmp_path, ids=[0, 1])))
+    again = list(run.run(tasks(tmp_path, ids=[0, 1])))
     assert [file.path for file in again[0].kept] == paths(first)
     assert (again[0].sampled, again[0].seconds) == ([], 0)
     kept, sampled = again[1:]  # kept files are told before the others are sampled

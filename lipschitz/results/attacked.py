@@ -1,0 +1,53 @@
+"""The result of the attack on the margin of one image and target."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from lipschitz.support.atomic import replacing
+from lipschitz.support.text import line
+
+SHOWN = {"1": "L1", "2": "L2", "i": "Linf"}  # in print
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """The nearest inputs found at which the margin is 0 or less, by norm "1", "2" and "i".
+
+    `settings` are those of the attack, for people to read.
+    """
+
+    distances: Mapping[str, float]  # infinite: none was found
+    predicted: Mapping[str, bool]  # whether the target is the predicted class there
+    images: Mapping[str, np.ndarray] = field(default_factory=dict)  # float32; of norms with one
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+    def better(self, other: "Attacked") -> "Attacked":
+        """The nearer input of both in each norm, with the settings of this attack."""
+        nearer = {norm: self.distances[norm] <= other.distances[norm] for norm in self.distances}
+        of_norm = {norm: self if is_nearer else other for norm, is_nearer in nearer.items()}
+        return Attacked(
+            {norm: each.distances[norm] for norm, each in of_norm.items()},
+            {norm: each.predicted[norm] for norm, each in of_norm.items()},
+            {norm: each.images[norm] for norm, each in of_norm.items() if norm in each.images},
+            self.settings,
+        )
+
+    def summary_line(self) -> str:
+        """The distances, as sampling prints them."""
+        found = {f"attack_{SHOWN[norm]}": each for norm, each in self.distances.items()}
+        return line("STATS", 1, **found)
+
+
+def images_path(file: Path) -> Path:
+    """Where the inputs that an attack found are kept: beside a target's file."""
+    return file.with_suffix(".npz")
+
+
+def save_images(file: Path, attacked: Attacked, x_0: np.ndarray) -> None:
+    """Keep the inputs that were found, by norm, and the image, in the network's units."""
+    found = {SHOWN[norm]: image for norm, image in attacked.images.items()}
+    with replacing(images_path(file)) as unfinished, unfinished.open("wb") as opened:
+        np.savez_compressed(opened, x_0=x_0, **found)
