@@ -47,6 +47,7 @@ bench: .venv/installed
 	$(BIN)/python benchmarks/collect.py
 	$(BIN)/python benchmarks/fit.py
 	$(BIN)/python benchmarks/commands.py
+	$(BIN)/python benchmarks/coverage.py
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .

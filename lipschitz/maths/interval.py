@@ -19,9 +19,7 @@ from scipy.special import chdtri
 from lipschitz.maths.weibull import SHAPE_REG, Fit, of_one_length
 
 LEVEL = 0.95
-REGULAR_SHAPE = (
-    2.0  # below it the theory of the level does not hold (Smith, Biometrika 72(1), 1985)
-)
+REGULAR_SHAPE = 2.0  # below it the likelihood's theory fails (Smith, Biometrika 72(1), 1985)
 NEARLY_NONE = 0.01  # of an end's tau: there the maxima have next to no end
 MOST_STEPS = 100  # of a search; they grow, and reach what is next to infinite
 

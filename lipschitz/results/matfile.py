@@ -68,7 +68,7 @@ def add(path: Path, contents: dict[str, object]) -> None:
         for name, value in own.items()
         if value.dtype == object and value.size == 1 and value.item() is None
     ]
-    save(path, own | dict.fromkeys(empty, {}) | contents)
+    save(path, own | {name: {} for name in empty} | contents)
 
 
 def _storable(value: object) -> object:

@@ -14,7 +14,7 @@ import numpy as np
 
 from lipschitz.network import Network, margin_weights
 from lipschitz.results.attacked import Attacked
-from lipschitz.sampling.worker import _transform
+from lipschitz.sampling.transformation import Transformation, transform_all
 
 MOST_STEPS, MOST_STARTS = 1000, 10
 STEPS_OF_START = 20  # the best number of steps is about this, times the starts
@@ -28,8 +28,6 @@ PARTS = 4  # of a segment in each round of a search for the boundary
 ROUNDS_OF_START, ROUNDS = 3, 5
 FARTHER = np.array([0, *(1e-6 * 4.0 ** np.arange(10))])  # where a point is tried that fails alone
 BLOCK = 2**17  # values that one core works on at a time, in its cache
-
-Transformation = Callable[[np.ndarray], np.ndarray]
 
 
 class Plan(NamedTuple):
@@ -330,7 +328,8 @@ def _into_box(
         beyond = inside != inner
         on = beyond.any(axis=1)
         projected[rows[~on]] += inner[~on]
-        if not on.any(): break
+        if not on.any():
+            break
         rows, free, beyond, edge = rows[on], free[on], beyond[on], inside[on]
         edge *= beyond
         projected[rows] += edge
@@ -451,5 +450,5 @@ def _seen(problem: Problem, x: np.ndarray) -> np.ndarray:
     images = x.reshape(-1, *problem.network.input_shape)
     if problem.transform is not None:
         images = images.copy()
-        _transform(images, problem.transform, problem.network.box)
+        transform_all(images, problem.transform, problem.network.box)
     return images

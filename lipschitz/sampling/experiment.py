@@ -24,7 +24,8 @@ from lipschitz.results.checkpoint import Checkpoint, checkpoint_path
 from lipschitz.results.estimate import Estimate, Iteration
 from lipschitz.sampling.attack import Plan, State, search
 from lipschitz.sampling.image_attack import Margins, Seen, groups, results, starting_images
-from lipschitz.sampling.sampler import AtImage, Sampler, Transformation, columns, estimates
+from lipschitz.sampling.sampler import AtImage, Sampler, columns, estimates
+from lipschitz.sampling.transformation import Transformation
 from lipschitz.settings import Provenance, Settings, as_json, difference, experiment_of
 from lipschitz.support.command import check_interrupted
 from lipschitz.support.errors import ImageError, InputError

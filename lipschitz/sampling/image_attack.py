@@ -9,7 +9,7 @@ from lipschitz.network import Network
 from lipschitz.results.attacked import Attacked
 from lipschitz.sampling import attack
 from lipschitz.sampling.attack import MOST_STARTS, NORMS, Plan, State
-from lipschitz.sampling.sampler import Transformation
+from lipschitz.sampling.transformation import Transformation
 from lipschitz.settings import Settings
 
 SHARE = 0.03  # of the sampling's gradients: with its forward passes the attack's take longer

@@ -5,7 +5,7 @@ forward pass: each target's maxima have the distribution that samples of its own
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import reduce
@@ -17,12 +17,11 @@ from lipschitz.results.estimate import Estimate, FirstOrder, Iteration, SecondOr
 from lipschitz.results.matfile import GRADIENT_KEYS, SLOPE_KEYS
 from lipschitz.sampling.curvature import Extremes, hessian_extremes
 from lipschitz.sampling.pool import Workers, default_count
+from lipschitz.sampling.transformation import Transformation
 from lipschitz.sampling.worker import Neighbourhood
 from lipschitz.settings import Settings
 from lipschitz.support.errors import ImageError, InputError
 from lipschitz.support.text import say
-
-Transformation = Callable[[np.ndarray], np.ndarray]  # of images (H, W, C) in [0, 1]
 
 SMOOTH_ACTIVATIONS = ("tanh", "sigmoid", "softplus", "arctan", "elu", "2-layer's own")
 RANDOM_OUTPUTS = (

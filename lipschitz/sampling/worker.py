@@ -6,7 +6,6 @@ Started by `pool.py` as a process of its own; it imports no framework and no mai
 import argparse
 import os
 import pickle
-from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from lipschitz.maths.ball import BLOCK, Ball, draw_block
 from lipschitz.network import Box
+from lipschitz.sampling.transformation import Transformation, transform_all
 from lipschitz.support.shared_memory import attach
 
 
@@ -28,7 +28,7 @@ class Neighbourhood(NamedTuple):
     ball: Ball
     seed: int
     image: int
-    transform: Callable[[np.ndarray], np.ndarray] | None = None
+    transform: Transformation | None = None
     box: Box = Box()
 
 
@@ -53,17 +53,7 @@ def draw(out: np.ndarray, around: Neighbourhood, batch: Batch) -> None:
         np.add(x_0, points[begin - block * BLOCK : end - block * BLOCK], out=samples)
         np.clip(samples, lower, upper, out=samples)
     if around.transform is not None:
-        _transform(out.reshape(-1, *around.x_0.shape), around.transform, around.box)
-
-
-def _transform(
-    samples: np.ndarray, transform: Callable[[np.ndarray], np.ndarray], box: Box
-) -> None:
-    """Put each sample through the transformation, which works on the unit box."""
-    lower, width, upper = (np.float32(each) for each in (box.lower, box.width, box.upper))
-    for sample in samples:
-        transformed = transform((sample - lower) / width) * width + lower
-        np.clip(transformed, lower, upper, out=sample)
+        transform_all(out.reshape(-1, *around.x_0.shape), around.transform, around.box)
 
 
 def _flat(end: float | np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import fit as fit_benchmark
 from benchmarks import plain_draw, plain_port
+from benchmarks.certificate import TwoLayers, certified, softplus
 from lipschitz.builtin.architectures import two_layer
 from lipschitz.network import margin_weights
 from lipschitz.sampling.curvature import hessian_extremes
@@ -35,6 +36,35 @@ def test_the_power_iteration_finds_the_same_curvature(network):
     eigenvalues, _ = plain_port.smallest_eigenvalues(network.predict, 3, 5, 1e-3, 1000)(x)
     (extreme,) = hessian_extremes(network, x, margin_weights(10, 3, [5])).eigenvalue
     assert extreme == pytest.approx(eigenvalues[np.abs(eigenvalues).argmax()], rel=1e-3)
+
+
+def two_layers(bias):
+    """A network of 6 inputs, 8 hidden units, 3 classes."""
+    rng = np.random.default_rng(3)
+    return TwoLayers(rng.normal(size=(8, 6)), bias + rng.normal(size=8), *_outer(rng))
+
+
+def _outer(rng):
+    return rng.normal(size=(3, 8)), np.array([30.0, 0, 0])
+
+
+def test_the_certificate_of_a_linear_network_is_the_margin_over_the_dual_norm():
+    """Far above 0 the activation is the identity."""
+    inner, hidden_bias, outer, bias = network = two_layers(1000.0)
+    network = network._replace(bias=bias - outer @ hidden_bias)
+    gradient = (outer[0] - outer[2]) @ inner
+    for norm, dual in (("1", np.inf), ("2", 2), ("i", 1)):
+        expected = (30 - 0) / np.linalg.norm(gradient, dual)
+        assert certified(network, np.zeros(6), 0, 2, norm) == pytest.approx(expected, rel=1e-6)
+
+
+def test_no_point_of_a_certified_ball_has_another_class():
+    inner, hidden_bias, outer, bias = network = two_layers(0.0)
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(20_000, 6))
+    x *= certified(network, np.zeros(6), 0, 2, "2") / np.linalg.norm(x, axis=1, keepdims=True)
+    f = softplus(x @ inner.T + hidden_bias) @ outer.T + bias
+    assert (f[:, 0] > f[:, 2]).all()
 
 
 def test_the_published_fit_ends_where_ours_does():
