@@ -49,9 +49,11 @@ class Linear:
 
 def test_of_a_linear_network_score_attack_and_closed_form_agree():
     """The distance to the boundary of each class is the margin over the gradient's dual norm."""
-    frame = clever_scores(
-        Linear(), np.zeros((1, 12), np.float32), [0], Nsamp=1024, Niters=30, batch_size=256
-    )
+    network = Linear()
+    images = np.stack([np.zeros(12), RNG.uniform(-40, 40, 12)]).astype(np.float32)
+    labels = network.logits(images).argmax(axis=1)
+    frame = clever_scores(network, images, labels, Nsamp=1024, Niters=100)
+    frame = frame[frame.image == 0]
     assert set(frame.norm) == set("12i")
     for row in frame.itertuples():
         (weights,) = margin_weights(3, 0, [row.target_label])
