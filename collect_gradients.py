@@ -162,7 +162,7 @@ def parse() -> argparse.Namespace:
     add("--seed", type=number(0, below=2**63), default=SEED, help="of samples and random targets")
     overwrite = "replace files of another network or other settings (without it: an error)"
     add("--overwrite", action="store_true", help=overwrite)
-    steps = f"steps of the attack on each target (0: none; default: {SHARE:.0%} of the gradients)"
+    steps = f"steps of the attack on each target; 0: none (default: {100 * SHARE:g} %% of the gradients)"
     add("--attack", type=number(0), metavar="STEPS", help=steps)
     add("--save_attacks", action="store_true", help="keep the inputs that attacks find, as .npz")
     add_own(parser)

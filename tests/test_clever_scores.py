@@ -45,6 +45,8 @@ def test_scores_are_those_of_the_commands(frame, model, tmp_path):
     assert ours.keys() == printed.keys()
     for key, score in ours.items():
         assert score == pytest.approx(printed[key], rel=1e-4)
+    distances = [float(read_fields(line)["distance"]) for line in lines(scored, "[ATTACK][L1]")]
+    assert sorted(frame.distance) == pytest.approx(sorted(distances), rel=1e-4)
 
 
 def test_a_score_is_the_margin_over_the_end_point(frame):
