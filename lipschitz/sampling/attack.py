@@ -47,6 +47,17 @@ class State(NamedTuple):
     found: np.ndarray  # (3, T, S, n) float32: these inputs
 
 
+class Rows(NamedTuple):
+    """Some rows of a state, all of one norm, and what the network tells of them."""
+
+    x: np.ndarray  # (B, n)
+    radii: np.ndarray  # (B, 1)
+    distances: np.ndarray  # (B, 1)
+    found: np.ndarray  # (B, n)
+    margins: np.ndarray  # (B, 1), nan where a logit is not finite
+    gradients: np.ndarray  # (B, n)
+
+
 class Norm(NamedTuple):
     """What the search takes from a norm; rows are (B, n) float32, a number for each is (B,)."""
 
@@ -149,19 +160,16 @@ def nearest(
     problem = _problem(network, x_0, true_label, targets, transform)
     norm, target, start = np.nonzero(np.isfinite(state.distances))
     points = state.found[norm, target, start]
-    reached = target[:, None] == np.arange(len(targets))  # (P, T)
-    if len(points):
-        logits = _logits(problem, points)
-        for place, each in enumerate(targets):
-            reached[:, place] |= _margins(logits, true_label, np.full(len(logits), each)) <= 0
-    place, chosen = [], []
-    for each in np.flatnonzero(reached.any(axis=0)):
-        own = np.flatnonzero(reached[:, each])
-        chosen += list(own[_distances(points[own], problem.x_0).argmin(axis=1)])
-        place += [each] * len(NORMS)
-    place = np.array(place, int)
-    best = _to_boundary(problem, points[chosen], problem.targets[place], ROUNDS)
-    return [_checked(problem, each, best[place == number]) for number, each in enumerate(targets)]
+    sizes = _distances(points, problem.x_0)
+    logits = _logits(problem, points) if len(points) else np.empty((0, network.num_labels))
+    best = []
+    for place, each in enumerate(targets):
+        reached = _margins(logits, true_label, np.full(len(logits), each)) <= 0
+        own = np.flatnonzero(reached | (target == place))
+        best.append(points[own[sizes[:, own].argmin(axis=1)]] if len(own) else points[:0])
+    of_best = np.repeat(targets, [len(each) for each in best])
+    moved = _to_boundary(problem, np.concatenate(best), of_best, ROUNDS)
+    return [_checked(problem, each, moved[of_best == each]) for each in targets]
 
 
 def _problem(
@@ -196,38 +204,27 @@ def _start(problem: Problem, starting_images: Sequence[np.ndarray], plan: Plan) 
 
 
 def _step(problem: Problem, state: State, plan: Plan) -> State:
-    """All rows, a step on; blocks of rows fit a cache."""
+    """All rows a step on, in blocks that fit a cache."""
     share = (1 + math.cos(math.pi * state.step / plan.steps)) / 2
     length = LAST_LENGTH + (1 - LAST_LENGTH) * share
     rate = LAST_RATE + (FIRST_RATE - LAST_RATE) * share
     margins, gradients = _margins_and_gradients(problem, state.x)
     after = State(state.step + 1, *map(np.copy, state[1:]))
     factors = length * np.resize(LENGTHS, plan.starts)
-    n = problem.x_0.size
-    size = max(1, BLOCK // n)
+    size = max(1, BLOCK // problem.x_0.size)
     for place, norm in enumerate(NORMS.values()):
         lengths = np.broadcast_to(norm.length * factors, margins.shape[1:]).reshape(-1, 1)
         rows = [each[place].reshape(len(lengths), -1) for each in (*after[1:], margins, gradients)]
         for first in range(0, len(lengths), size):
             block = slice(first, first + size)
-            _move(problem, norm, rate, lengths[block], *(each[block] for each in rows))
+            _move(problem, norm, rate, lengths[block], Rows(*(each[block] for each in rows)))
     return after
 
 
-def _move(
-    problem: Problem,
-    norm: Norm,
-    rate: float,
-    lengths: np.ndarray,
-    x: np.ndarray,
-    radii: np.ndarray,
-    distances: np.ndarray,
-    found: np.ndarray,
-    margins: np.ndarray,
-    gradients: np.ndarray,
-) -> None:
-    """A step of FMN (Algorithm 1) for rows of one norm, in place; (B, n), numbers (B, 1)."""
-    x_0 = problem.x_0
+def _move(problem: Problem, norm: Norm, rate: float, lengths: np.ndarray, rows: Rows) -> None:
+    """A step of FMN (Algorithm 1), in place; its length is a share (B, 1) of |x - x_0|_2."""
+    x_0, lower, upper = problem.x_0, problem.lower, problem.upper
+    x, radii, distances, found, margins, gradients = rows
     delta = x - x_0
     sizes = norm.size(delta)[:, None]
     known = np.isfinite(distances)
@@ -236,30 +233,30 @@ def _move(
     found[nearer], distances[nearer] = x[nearer], sizes[nearer]
 
     # where the step would leave the box, there is no slope
-    slopes = (gradients > 0) & (x > problem.lower) | (gradients < 0) & (x < problem.upper)
-    up = np.multiply(gradients, slopes)
+    slopes = (gradients > 0) & (x > lower) | (gradients < 0) & (x < upper)
+    with np.errstate(invalid="ignore"):  # infinity times 0
+        up = np.multiply(gradients, slopes)
     largest = _linf(up)[:, None]
     usable = np.isfinite(margins) & np.isfinite(largest) & (largest > 0)
     up[~usable[:, 0]] = 0
     largest[~usable] = 1
     up /= largest.astype(np.float32)  # its squares do not overflow
 
-    slope = np.where(usable, largest * norm.dual(up)[:, None], np.inf)
+    slope = largest * np.where(usable, norm.dual(up)[:, None], 1)
     linear = (sizes + margins / slope) * (1 + LAST_RATE)
-    radii[:] = np.where(
-        reached,
-        np.minimum(radii * (1 - rate), distances),
-        np.where(known, radii * (1 + rate), linear),
-    )
-    radii[:] = np.where(np.isfinite(margins), radii, sizes / 2)  # back towards the image
+    grown = np.where(known, radii * (1 + rate), linear)
+    shrunk = np.minimum(radii * (1 - rate), distances)
+    # without a slope there is nothing to do but to go back towards the image
+    radii[:] = np.where(reached, shrunk, np.where(usable, grown, sizes / 2))
+    low, high = np.minimum(lower - x_0, 0), np.maximum(upper - x_0, 0)
+    np.minimum(radii, norm.size(np.maximum(high, -low)[None]), out=radii)
 
     up = norm.steepest(up)
     sphere = np.maximum(_l2(delta)[:, None], norm.least(x_0.size) * radii)
-    up *= (lengths * sphere / np.maximum(_l2(up)[:, None], 1e-30)).astype(np.float32)
+    up *= (lengths * sphere / np.maximum(_l2(up)[:, None], 1)).astype(np.float32)
     delta -= up
-    low, high = np.minimum(problem.lower - x_0, 0), np.maximum(problem.upper - x_0, 0)
     np.add(norm.project(delta, low, high, radii), x_0, out=x)
-    np.clip(x, problem.lower, problem.upper, out=x)
+    np.clip(x, lower, upper, out=x)
 
 
 def onto_l1(d: np.ndarray, low: np.ndarray, high: np.ndarray, radii: np.ndarray) -> np.ndarray:
@@ -417,8 +414,8 @@ def _passing(problem: Problem, target: int, x: np.ndarray) -> tuple[np.ndarray |
 
 def _distances(points: np.ndarray, x_0: np.ndarray) -> np.ndarray:
     """The distances (3, B) of points (B, n) from x_0 (n,) in all norms, in double precision."""
-    differences = points.astype(float) - x_0
-    return np.stack([np.linalg.norm(differences, order, axis=1) for order in (1, 2, np.inf)])
+    found = [[np.linalg.norm(x.astype(float) - x_0, p) for p in (1, 2, np.inf)] for x in points]
+    return np.reshape(found, (len(points), len(NORMS))).T
 
 
 def _margins_and_gradients(problem: Problem, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
