@@ -38,6 +38,11 @@ def test_the_demo_scores_ten_images(tmp_path):
     assert accuracy >= 95
     scores = (tmp_path / "logs/demo_scores.log").read_text()
     assert len(lines(scores, "[STATS][L0]")) == 3
+    assert len(lines(scores, "[ATTACK][L1]")) == len(lines(scores, "[INTERVAL][L1]")) == 90
+    table = scores[scores.index("\nimage true") :].splitlines()[2:32]
+    assert [row.split()[:2] for row in table[::3]] == [
+        row.split()[:2] for row in table[1::3]
+    ]  # three targets an image
     p_values = [float(p) for p in re.findall(r"pVal = ([-\d.e]+)", scores)]
     assert len(p_values) == 90
     assert sum(p > 0.05 for p in p_values) > 80
