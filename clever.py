@@ -9,7 +9,6 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -32,6 +31,8 @@ from lipschitz.support.command import run
 from lipschitz.support.errors import InputError, RunError, concerning
 from lipschitz.support.options import Parser, number
 from lipschitz.support.text import DOUBT, line, printable
+
+MUCH_LARGER = 2.0  # times a radius: a larger ball of another norm holds little of the score's
 
 
 def parse() -> argparse.Namespace:
@@ -79,6 +80,9 @@ def main() -> int:
     check_user_type(args.user_type, experiments)
     plots = plot_folders(experiments, args.plot_dir)
     headings = scoring.headings(experiments)
+    if args.cap:
+        with concerning("--cap: "):
+            scoring.check_limits([record for members in experiments for record in members])
     for members, heading, folder in zip(experiments, headings, plots, strict=True):
         if len(experiments) > 1:
             print(f"\n=== {heading} ===")
@@ -89,12 +93,12 @@ def main() -> int:
                 printable(f"warning: left out {record.path}: its image and target are there twice")
             )
         scored = members[: args.num_images or None]
-        with concerning("--cap: "):
-            scores = scoring.score(scored, args.method, args.shape_reg, args.level, args.cap)
+        scores = scoring.score(scored, args.method, args.shape_reg, args.level, args.cap)
         for file, of_file in groupby(scores, key=lambda score: score.file.path):
             print_scores(file, list(of_file), folder, args)
         pairs = least_scores(scores) if args.untargeted else by_kind(scores, args.user_type)
-        print_table(scores, args.table)
+        if args.table:
+            print_table(scores, args.table, args.untargeted)
         print_images(members, scores)
         print_doubts(members, scores, args.method)
         print_attacks(pairs)
@@ -203,7 +207,9 @@ def print_doubts(members: list[Record], scores: list[Score], method: str) -> Non
         f"fits are of fewer than {FEW_MAXIMA} maxima, too few for three parameters": [
             len(score.maxima) < FEW_MAXIMA for score in fitted
         ],
-        "fits are replaced by the largest maximum": [bool(score.fit.problem) for score in fitted],
+        f"fits are replaced by the largest maximum, without an interval{reasons(fitted)}": [
+            bool(score.fit.problem) for score in fitted
+        ],
         "constants still grow with N, beyond their intervals: sample with a larger -N": [
             score.grows for score in fitted
         ],
@@ -214,9 +220,14 @@ def print_doubts(members: list[Record], scores: list[Score], method: str) -> Non
         "scores are impossible: no valid input is so far away": [
             score.is_impossible for score in scores
         ],
-        "scores are REFUTED: an attack needs less. Samples missed the steep places of the "
-        "network": [score.is_refuted for score in scores],
-        "attacks found no input with a margin of 0 or less": [
+        "scores are REFUTED and outside the sampled ball: sample a larger one": [
+            score.is_refuted and score.is_outside for score in scores
+        ],
+        "scores are REFUTED: an attack needs less, so the samples missed steep places": [
+            score.is_refuted and not score.is_outside for score in scores
+        ],
+        "attacks found no input with a margin of 0 or less: collect_gradients.py --attack 200 "
+        "tries harder": [
             score.distance == np.inf for score in scores if score.distance is not None
         ],
     }
@@ -265,6 +276,14 @@ def print_scores(
             print(f"bnd_norm {score.norm}: {remark}")
 
 
+def reasons(fitted: list[Score]) -> str:
+    """How many fits are replaced for each reason, in brackets; empty if none is."""
+    counts = Counter(re.sub(r" is [-\d.e]+$", "", each.fit.problem) for each in fitted)
+    del counts[""]
+    named = ", ".join(f"{reason}: {count}" for reason, count in counts.items())
+    return f" ({named})" if counts else ""
+
+
 def remarks(score: Score) -> Iterator[str]:
     """What is to be said against a score, and what to do about it."""
     limits = score.file.limits
@@ -286,19 +305,18 @@ def how_to_reach(score: Score) -> str:
     """The options that sample a ball in which the distance of a score lies."""
     record, norm = score.file, score.norm
     ball, radius = record.provenance.get("sample_norm"), record.provenance.get("radius")
-    if ball not in NORM_OF_BALL or not isinstance(radius, float):
+    if ball not in NORM_OF_BALL or not isinstance(radius, float) or not 0 < radius < np.inf:
         return ""
-    uncapped = replace(score, cap=False).score
-    needed = radius * uncapped / record.limits.sampled[norm]
-    if needed <= record.limits.farthest[NORM_OF_BALL[ball]]:
+    needed = radius * score.uncapped / record.limits.sampled[norm]
+    if NORM_OF_BALL[ball] == norm or needed <= MUCH_LARGER * radius:
         return f"; --radius {rounded_up(needed)} reaches it"
     own_ball = next(name for name, of_ball in NORM_OF_BALL.items() if of_ball == norm)
-    return f"; --sample_norm {own_ball} --radius {rounded_up(uncapped)} reaches it"
+    return f"; --sample_norm {own_ball} --radius {rounded_up(score.uncapped)} reaches it"
 
 
 def rounded_up(value: float) -> str:
     """Two digits, not less than the value."""
-    return f"{value * 1.05:.2g}"
+    return f"{float(f'{value * 1.05:.2g}'):g}"
 
 
 def interval_line(score: Score, level: float) -> str:
@@ -335,11 +353,21 @@ def named(score: Score) -> dict[str, object]:
     return {"id": name.image_id, "target_label": name.target_label, "info": name.info}
 
 
-def print_table(scores: list[Score], norm: str | None) -> None:
-    """The scores in a norm with their intervals and attacks, for people to read."""
+def print_table(scores: list[Score], norm: str, untargeted: bool) -> None:
+    """The scores in a norm with their intervals and attacks, for people to read.
+
+    Of an untargeted run the least of each image.
+    """
     of_norm = [score for score in scores if score.norm == norm]
+    if untargeted:
+        least = {}
+        for score in sorted(of_norm, key=lambda score: score.score):
+            least.setdefault(score.file.name.image_id, score)
+        of_norm = [least[image_id] for image_id in sorted(least)]
     if of_norm:
         print("\n".join(tables.lines(of_norm)))
+    else:
+        print(f"--table {norm}: there are no scores in this norm: second order has L2 alone")
 
 
 def debug_line(score: Score, method: str) -> str:

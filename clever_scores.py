@@ -17,7 +17,7 @@ from estimate_gradient_norm import Numbers, convention_of, network_of
 from lipschitz.data import own_images
 from lipschitz.data.targets import LEAST, RANDOM, TOP2, SelectedImage, choose
 from lipschitz.maths.ball import DEFAULT_NORM
-from lipschitz.maths.interval import LEVEL
+from lipschitz.maths.interval import LEVEL, check_level
 from lipschitz.network import LOGITS, Network
 from lipschitz.results import scoring, tables
 from lipschitz.results.matfile import Record
@@ -32,8 +32,6 @@ from lipschitz.support.text import say
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MOST_SEEN = 1000  # images that attacks may start from
 
 
 def clever_scores(
@@ -87,6 +85,8 @@ def clever_scores(
         box=network.box,
     )
     require_measurable(network, settings)
+    plan = plan_of(settings, attack)
+    check_level(level)
     with Sampler(network, settings.batch_size, nthreads) as sampler:
         found = data.images[:]
         logits = sampler.logits(found)
@@ -102,7 +102,8 @@ def clever_scores(
         chosen = list(choose(ids, logits, true, target_type, random.Random(seed)))
         if wrong := sum(not image.correct for image in chosen):
             say(f"{wrong} of {len(chosen)} images are classified wrongly and have no score")
-        plan, seen = plan_of(settings, attack), Seen(found[:MOST_SEEN], logits[:MOST_SEEN])
+        count = catalogue.accuracy_images(data)
+        seen = Seen(found[:count], logits[:count])
         records = list(_records(sampler, settings, data.images, chosen, plan, seen))
     return tables.frame(scoring.score(records, level=level))
 

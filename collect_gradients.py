@@ -54,16 +54,17 @@ from lipschitz.results.attacked import Attacked
 from lipschitz.results.estimate import Estimate
 from lipschitz.sampling import accuracy
 from lipschitz.sampling.accuracy import Accuracy, Better, Normalization
+from lipschitz.sampling.attack import MOST_STARTS
 from lipschitz.sampling.experiment import (
     Experiment,
     ImageResult,
     OtherFileError,
-    TargetFile,
-    image_tasks,
 )
 from lipschitz.sampling.image_attack import SHARE, Seen, plan_of
 from lipschitz.sampling.pool import MOST_PER_CORE
 from lipschitz.sampling.sampler import Sampler, require_measurable
+from lipschitz.sampling.saved_attack import SavedAttack
+from lipschitz.sampling.tasks import TargetFile, image_tasks
 from lipschitz.settings import BATCH_SIZE, IMAGENET_BATCH_SIZE, NITERS, NSAMPS, SEED, Settings
 from lipschitz.support import user_function
 from lipschitz.support.atomic import prepare
@@ -162,7 +163,8 @@ def parse() -> argparse.Namespace:
     add("--seed", type=number(0, below=2**63), default=SEED, help="of samples and random targets")
     overwrite = "replace files of another network or other settings (without it: an error)"
     add("--overwrite", action="store_true", help=overwrite)
-    steps = f"steps of the attack on each target; 0: none (default: {100 * SHARE:g} %% of the gradients)"
+    share = f"{100 * SHARE:g} %% of the gradients"
+    steps = f"steps of the attack from each of {MOST_STARTS} inputs; 0: none (default: {share})"
     add("--attack", type=number(0), metavar="STEPS", help=steps)
     add("--save_attacks", action="store_true", help="keep the inputs that attacks find, as .npz")
     add_own(parser)
@@ -322,18 +324,20 @@ def main() -> None:
         tasks = image_tasks(chosen, images, folder, settings, network)
         transform = TRANSFORMATIONS[args.transform] if args.transform else None
         wrong = [image.image_id for image in chosen if not image.correct]
+        plan, attack = plan_of(settings, args.attack), None
+        if plan is not None:
+            seen = first_seen(data, seen_ids, seen, sampler)
+            attack = SavedAttack(network, plan, seen, transform, args.save_attacks)
         experiment = Experiment(
             sampler,
             settings,
             transform,
-            args.overwrite,
-            options,
-            wrong,
-            doubts,
-            print_newest,
-            plan_of(settings, args.attack),
-            seen,
-            args.save_attacks,
+            overwrite=args.overwrite,
+            options=options,
+            wrong_images=wrong,
+            doubts=doubts,
+            watch=print_newest,
+            attack=attack,
         )
         with concerning(after=OVERWRITE, kind=OtherFileError):
             experiment.check(tasks)
@@ -573,6 +577,12 @@ def seen_images(
     return ids[:wanted], Seen(images, logits[:wanted])
 
 
+def first_seen(data: EvaluationSet, ids: list[int], seen: Seen, sampler: Sampler) -> Seen:
+    """The first test images with their logits: attacks start from the same ones in every run."""
+    first = list(range(len(ids)))
+    return seen if ids == first else seen_images(data, first, seen.logits, sampler)[1]
+
+
 def accuracy_and_doubts(
     data: EvaluationSet,
     ids: list[int],
@@ -741,7 +751,8 @@ def print_result(result: ImageResult, seconds: float) -> None:
     for file in result.kept:
         print(f"kept {file.path}", flush=True)
         if file.path in result.attacked:
-            print(f"added its attack: {result.attacked[file.path].summary_line()}", flush=True)
+            print(f"attacked {file.path}")
+            print(result.attacked[file.path].summary_line(), flush=True)
     if result.error:
         say(result.error)
     for place, (file, estimate) in enumerate(result.sampled):

@@ -68,7 +68,7 @@ SOURCE = (
     "box",
     "outputs",
 )
-SCORING = ("method", "use_slope", "shape_reg", "num_samples")  # options that change a bound
+SCORING = ("method", "use_slope", "shape_reg", "num_samples", "cap")  # options that change a bound
 # the fields of a [DEBUG] line, those that it has since August 2018, and those of a fit
 IDS = dict.fromkeys(("id", "true_label", "target_label"), int)
 FIELDS = IDS | {"info": str, "bnd_norm": str, "bnd": float}

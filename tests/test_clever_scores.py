@@ -46,6 +46,7 @@ def test_scores_are_those_of_the_commands(frame, model, tmp_path):
     for key, score in ours.items():
         assert score == pytest.approx(printed[key], rel=1e-4)
     distances = [float(read_fields(line)["distance"]) for line in lines(scored, "[ATTACK][L1]")]
+    assert np.isfinite(distances).all()
     assert sorted(frame.distance) == pytest.approx(sorted(distances), rel=1e-4)
 
 

@@ -50,6 +50,7 @@ def intervals(
     If the end points of the level are in several ranges, the interval is their hull where one of
     them reaches the largest maximum or infinity; else it may be that around the fit.
     """
+    check_level(level)
     found: list[Interval | None] = [None] * len(samples)
     fitted = np.flatnonzero([each.shape > 0 for each in fits])
     for places, x in of_one_length([samples[i] for i in fitted]):
@@ -65,6 +66,12 @@ def intervals(
                 irregular=each.shape < REGULAR_SHAPE,
             )
     return found
+
+
+def check_level(level: float) -> None:
+    """Raise ValueError if this is no confidence level."""
+    if not 0 < level < 1:
+        raise ValueError(f"level {level}: give a number between 0 and 1, 0.95 say")
 
 
 def _ends(

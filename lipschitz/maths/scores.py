@@ -32,15 +32,16 @@ def interval_of_mean(scores: Sequence[float], level: float) -> tuple[float, floa
     finite = np.sort([score for score in scores if np.isfinite(score)])
     if len(finite) < FEWEST_IMAGES:
         return None
-    if finite[0] == finite[-1]:
-        return float(finite[0]), float(finite[0])
-    from scipy.stats import bootstrap  # slow to import, and few folders hold so many images
+    if np.isclose(finite[0], finite[-1], rtol=1e-9, atol=0):
+        return float(finite[0]), float(finite[-1])
+    from scipy.stats import bootstrap  # takes a second to import: other folders go without
 
     batch = max(RESAMPLED // len(finite), 1)
     rng = np.random.default_rng(0)
-    found = bootstrap([finite], np.mean, confidence_level=level, batch=batch, rng=rng)
+    unit = finite[-1]  # which brings the scores into the range of numbers that can be squared
+    found = bootstrap([finite / unit], np.mean, confidence_level=level, batch=batch, rng=rng)
     low, high = found.confidence_interval
-    return float(low), float(high)
+    return float(low * unit), float(high * unit)
 
 
 def clever_score(g_x0: float, lipschitz_constant: float) -> float:
@@ -62,5 +63,10 @@ def second_order_score(g_x0: float, gradient: float, curvature: float) -> float:
 
 
 def ratio(score: float, distance: float) -> float:
-    """A score over the distance that an attack needs, which may be 0."""
+    """A score over the distance that an attack needs, which may be 0.
+
+    It is nan if the attack found nothing, so that the distance is infinite.
+    """
+    if np.isinf(distance):
+        return np.nan
     return score / distance if distance else np.inf

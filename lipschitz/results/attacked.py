@@ -1,15 +1,19 @@
 """The result of the attack on the margin of one image and target."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from lipschitz.support import regular_file
 from lipschitz.support.atomic import replacing
 from lipschitz.support.text import line
 
 SHOWN = {"1": "L1", "2": "L2", "i": "Linf"}  # in print
+ORDERS = {"1": 1, "2": 2, "i": np.inf}
+LARGEST_IMAGES = 2**30  # bytes
 
 
 @dataclass(frozen=True)
@@ -24,15 +28,26 @@ class Attacked:
     images: Mapping[str, np.ndarray] = field(default_factory=dict)  # float32; of norms with one
     settings: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def found(self) -> set[str]:
+        """The norms in which an input was found."""
+        return {norm for norm, distance in self.distances.items() if np.isfinite(distance)}
+
+    @property
+    def work(self) -> float:
+        """The gradients that the attack took for a target; 0 if that is not told."""
+        gradients = self.settings.get("gradients")
+        return gradients if isinstance(gradients, int | float) else 0
+
     def better(self, other: "Attacked") -> "Attacked":
-        """The nearer input of both in each norm, with the settings of this attack."""
+        """The nearer input of both in each norm, with the settings of the longer attack."""
         nearer = {norm: self.distances[norm] <= other.distances[norm] for norm in self.distances}
         of_norm = {norm: self if is_nearer else other for norm, is_nearer in nearer.items()}
         return Attacked(
             {norm: each.distances[norm] for norm, each in of_norm.items()},
             {norm: each.predicted[norm] for norm, each in of_norm.items()},
             {norm: each.images[norm] for norm, each in of_norm.items() if norm in each.images},
-            self.settings,
+            max(self, other, key=lambda each: each.work).settings,
         )
 
     def summary_line(self) -> str:
@@ -51,3 +66,20 @@ def save_images(file: Path, attacked: Attacked, x_0: np.ndarray) -> None:
     found = {SHOWN[norm]: image for norm, image in attacked.images.items()}
     with replacing(images_path(file)) as unfinished, unfinished.open("wb") as opened:
         np.savez_compressed(opened, x_0=x_0, **found)
+
+
+def load_images(file: Path, attacked: Attacked, x_0: np.ndarray) -> dict[str, np.ndarray]:
+    """The inputs that are kept beside a target's file, by norm, if they are those of the attack."""
+    images = {}
+    try:
+        content = io.BytesIO(regular_file.read(images_path(file), LARGEST_IMAGES))
+        with np.load(content, allow_pickle=False) as archive:
+            for norm, order in ORDERS.items():
+                image = archive.get(SHOWN[norm])
+                if image is not None and image.shape == x_0.shape and image.dtype == np.float32:
+                    distance = np.linalg.norm(np.ravel(image.astype(float) - x_0), order)
+                    if np.isclose(distance, attacked.distances[norm], rtol=1e-9, atol=0):
+                        images[norm] = image
+    except Exception:  # NumPy's reader raises what its parsing stumbles over: as if none were kept
+        return {}
+    return images

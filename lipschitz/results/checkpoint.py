@@ -119,7 +119,7 @@ def write(path: Path, provenance: Provenance, found: np.ndarray, times: np.ndarr
     contents = {"settings": provenance, "found": found.tolist(), "times": times.tolist()}
     text = json.dumps(contents).encode()
     with replacing(path, durable=False) as unfinished:  # its checksum tells of a power cut
-        unfinished.write_bytes(_checksum(text) + b"\n" + text)
+        unfinished.write_bytes(checksum(text) + b"\n" + text)
 
 
 def read(path: Path, provenance: Provenance, columns: int) -> tuple[np.ndarray, np.ndarray]:
@@ -130,24 +130,25 @@ def read(path: Path, provenance: Provenance, columns: int) -> tuple[np.ndarray, 
     if not path.exists():
         raise FileNotFoundError(path)
     try:
-        checksum, _, text = regular_file.read(path, LARGEST).partition(b"\n")
+        stored, _, text = regular_file.read(path, LARGEST).partition(b"\n")
     except ValueError as error:
         raise Unusable(str(error)) from error
-    if checksum != _checksum(text):
+    if stored != checksum(text):
         raise Unusable("it is damaged")
     try:
         contents = json.loads(text)
-        stored = dict(contents["settings"])
+        settings = dict(contents["settings"])
         found = np.array(contents["found"], float).reshape(-1, columns)
         times = np.array(contents["times"], float).reshape(-1, 2)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise Unusable("it is damaged") from error
     if not (len(found) == len(times) and np.isfinite(found).all() and np.isfinite(times).all()):
         raise Unusable("it is damaged")
-    if different := difference(stored, provenance):
+    if different := difference(settings, provenance):
         raise Unusable(different)
     return found, times
 
 
-def _checksum(text: bytes) -> bytes:
+def checksum(text: bytes) -> bytes:
+    """The first line of a checkpoint, which tells whether the rest is whole."""
     return hashlib.sha256(text).hexdigest().encode()

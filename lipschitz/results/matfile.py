@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import scipy
 
+from lipschitz import settings
 from lipschitz.file_name import INFO, NUMBER, FileName
 from lipschitz.network import LOGITS, NOT_LOGITS, kind_of_outputs
 from lipschitz.results import matlab_format
@@ -115,6 +116,14 @@ def provenance(path: Path) -> Provenance:
     if found is None:
         raise FormatError("it does not say which network it is of, as files of 2018 do not")
     return found
+
+
+def difference(path: Path, wanted: Provenance) -> str:
+    """In what a file comes from something else, for people to read; empty if it does not."""
+    try:
+        return settings.difference(provenance(path), wanted)
+    except FormatError as error:
+        return str(error)
 
 
 @dataclass(frozen=True)
@@ -225,10 +234,10 @@ def _limits(contents: dict[str, np.ndarray]) -> Limits | None:
     """How far a score can reach, if the file says so."""
     if FARTHEST_KEYS["2"] not in contents:
         return None
-    return Limits(
-        {norm: _norm(contents, key) for norm, key in FARTHEST_KEYS.items()},
-        {norm: _norm(contents, key) for norm, key in SAMPLED_KEYS.items()},
-    )
+    sampled = {norm: _norm(contents, key) for norm, key in SAMPLED_KEYS.items()}
+    if not all(sampled.values()):
+        raise ValueError("nothing was sampled: a radius is 0")
+    return Limits({norm: _norm(contents, key) for norm, key in FARTHEST_KEYS.items()}, sampled)
 
 
 def _attacked(contents: dict[str, np.ndarray]) -> Attacked | None:

@@ -39,7 +39,8 @@ MERGED = (2, 4)  # consecutive iterations, whose maxima are those of as many tim
 class Score:
     """The score of an image and a target in one norm.
 
-    With `cap` it is at most the radius of the largest ball in its norm that was sampled.
+    With `cap` a finite score is at most the radius of the largest ball of its norm that was
+    sampled.
     """
 
     file: Record
@@ -53,6 +54,11 @@ class Score:
     def score(self) -> float:
         """The margin over the fit's end point; of second order the root of its formula."""
         return self._of(self.fit.end_point)
+
+    @property
+    def uncapped(self) -> float:
+        """The score as the fit gives it."""
+        return _bound(self.file, self.fit.end_point)
 
     @property
     def low(self) -> float | None:
@@ -73,14 +79,13 @@ class Score:
     def is_impossible(self) -> bool:
         """Whether no image of the box is so far away."""
         limits = self.file.limits
-        return limits is not None and self.score > limits.farthest[self.norm]
+        return limits is not None and self.uncapped > limits.farthest[self.norm]
 
     @property
     def is_outside(self) -> bool:
         """Whether it is, before it is capped, a distance that was not sampled."""
         limits = self.file.limits
-        uncapped = _bound(self.file, self.fit.end_point)
-        return limits is not None and uncapped > limits.sampled[self.norm]
+        return limits is not None and self.uncapped > limits.sampled[self.norm]
 
     @property
     def distance(self) -> float | None:
@@ -108,7 +113,8 @@ class Score:
 
     def _of(self, end_point: float) -> float:
         score = _bound(self.file, end_point)
-        return min(score, self.file.limits.sampled[self.norm]) if self.cap else score
+        capped = self.cap and np.isfinite(score)  # an infinite score says nothing
+        return min(score, self.file.limits.sampled[self.norm]) if capped else score
 
 
 class Loaded(NamedTuple):
@@ -313,8 +319,8 @@ def score(
     intervals. With `cap` no score is larger than what was sampled; raises InputError if a file
     does not tell that.
     """
-    if cap and any(record.limits is None for record in records):
-        raise InputError("some files do not tell how far they sampled, as files of 2018 do not")
+    if cap:
+        check_limits(records)
     parts = [(record, norm) for record in records for norm in BOUND_NORMS[record.name.order]]
     samples = [record.maxima[DUAL_NORM[norm]] for record, norm in parts]
     if method == "maxsamp":
@@ -327,6 +333,12 @@ def score(
         Score(record, norm, *found, cap)
         for (record, norm), *found in zip(parts, fits, *of_fits, strict=True)
     ]
+
+
+def check_limits(records: list[Record]) -> None:
+    """Raise InputError if a file does not tell what was sampled."""
+    if any(record.limits is None for record in records):
+        raise InputError("some files do not tell how far they sampled, as files of 2018 do not")
 
 
 def merged_end_points(samples: list[np.ndarray], shape_reg: float) -> list[dict[int, float]]:

@@ -17,7 +17,7 @@ from lipschitz.results.attacked import Attacked
 from lipschitz.sampling.transformation import Transformation, transform_all
 
 MOST_STEPS, MOST_STARTS = 1000, 10
-STEPS_OF_START = 25  # the best number of steps is about this, times the starts
+STEPS_OF_START = 15  # the best number of steps is about this, times the starts
 
 # What the paper leaves open. The first length or rate falls to the last along a half cosine.
 LAST_LENGTH = 0.01  # of a step, as a share of the first
@@ -27,6 +27,7 @@ LENGTHS = (1.0, 0.5, 2.0)  # factors of the starts: one image is attacked in sev
 PARTS = 4  # of a segment in each round of a search for the boundary
 ROUNDS_OF_START, ROUNDS = 3, 5
 FARTHER = np.array([0, *(1e-6 * 4.0 ** np.arange(10))])  # where a point is tried that fails alone
+STEEPEST = 10.0  # of values at an edge of the box, where the steepest others have 1
 BLOCK = 2**17  # values that one core works on at a time, in its cache
 
 
@@ -55,7 +56,7 @@ class Rows(NamedTuple):
     distances: np.ndarray  # (B, 1)
     found: np.ndarray  # (B, n)
     margins: np.ndarray  # (B, 1), nan where a logit is not finite
-    gradients: np.ndarray  # (B, n)
+    gradients: np.ndarray  # (B, n), finite
 
 
 class Norm(NamedTuple):
@@ -63,8 +64,8 @@ class Norm(NamedTuple):
 
     size: Callable[[np.ndarray], np.ndarray]
     dual: Callable[[np.ndarray], np.ndarray]
-    project: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]  # see `onto_l1`
-    steepest: Callable[[np.ndarray], np.ndarray]  # a direction of descent from a gradient
+    project: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+    steepest: Callable[[np.ndarray], np.ndarray]  # the direction of a step up a gradient
     length: float  # of the first step, as a share of |x - x_0|_2
     least: Callable[[int], float]  # |x|_2 of a point x of the unit sphere in n dimensions
 
@@ -150,22 +151,26 @@ def nearest(
     true_label: int,
     targets: Sequence[int],
     state: State,
+    starting_images: Sequence[np.ndarray] = (),
     transform: Transformation | None = None,
 ) -> list[Attacked]:
     """What a search has found, for each target.
 
-    A point that was found in one norm, or for one target, counts for all. The nearest are moved to
-    the boundary, and those that count lie in the box and pass when the network sees them alone.
+    A point that was found in one norm, or for one target, counts for all; so do the newest points
+    and the starting images. The nearest are moved to the boundary, and those that count lie in the
+    box and pass when the network sees them alone.
     """
     problem = _problem(network, x_0, true_label, targets, transform)
-    norm, target, start = np.nonzero(np.isfinite(state.distances))
-    points = state.found[norm, target, start]
+    n = problem.x_0.size
+    known = np.isfinite(state.distances)
+    others = [np.reshape(each[:1], (-1, n)) for each in starting_images]
+    points = np.concatenate([state.found[known], state.x[~known], *others]).astype(np.float32)
     sizes = _distances(points, problem.x_0)
-    logits = _logits(problem, points) if len(points) else np.empty((0, network.num_labels))
+    logits = _logits(problem, points)
     best = []
-    for place, each in enumerate(targets):
+    for each in targets:
         reached = _margins(logits, true_label, np.full(len(logits), each)) <= 0
-        own = np.flatnonzero(reached | (target == place))
+        own = np.flatnonzero(reached)
         best.append(points[own[sizes[:, own].argmin(axis=1)]] if len(own) else points[:0])
     of_best = np.repeat(targets, [len(each) for each in best])
     moved = _to_boundary(problem, np.concatenate(best), of_best, ROUNDS)
@@ -232,17 +237,15 @@ def _move(problem: Problem, norm: Norm, rate: float, lengths: np.ndarray, rows: 
     nearer = (reached & (sizes < distances))[:, 0]
     found[nearer], distances[nearer] = x[nearer], sizes[nearer]
 
-    # where the step would leave the box, there is no slope
-    slopes = (gradients > 0) & (x > lower) | (gradients < 0) & (x < upper)
-    with np.errstate(invalid="ignore"):  # infinity times 0
-        up = np.multiply(gradients, slopes)
-    largest = _linf(up)[:, None]
-    usable = np.isfinite(margins) & np.isfinite(largest) & (largest > 0)
-    up[~usable[:, 0]] = 0
-    largest[~usable] = 1
-    up /= largest.astype(np.float32)  # its squares do not overflow
+    # values at an edge of the box, which the step would move out of it, give no slope
+    inwards = (gradients > 0) & (x > lower) | (gradients < 0) & (x < upper)
+    free = gradients * inwards
+    largest = _linf(free)[:, None]
+    usable = np.isfinite(margins) & (largest > 0)
+    scale = np.where(usable, largest, np.inf).astype(np.float32)
+    free /= scale  # its squares do not overflow
+    slope = np.where(usable, largest * norm.dual(free)[:, None], 1)
 
-    slope = largest * np.where(usable, norm.dual(up)[:, None], 1)
     linear = (sizes + margins / slope) * (1 + LAST_RATE)
     grown = np.where(known, radii * (1 + rate), linear)
     shrunk = np.minimum(radii * (1 - rate), distances)
@@ -251,44 +254,28 @@ def _move(problem: Problem, norm: Norm, rate: float, lengths: np.ndarray, rows: 
     low, high = np.minimum(lower - x_0, 0), np.maximum(upper - x_0, 0)
     np.minimum(radii, norm.size(np.maximum(high, -low)[None]), out=radii)
 
-    up = norm.steepest(up)
+    # the step holds values at an edge, however steep they are
     sphere = np.maximum(_l2(delta)[:, None], norm.least(x_0.size) * radii)
-    up *= (lengths * sphere / np.maximum(_l2(up)[:, None], 1)).astype(np.float32)
+    length = lengths * sphere / np.maximum(_l2(norm.steepest(free))[:, None], 1)
+    up = gradients / scale
+    up = norm.steepest(np.clip(up, -STEEPEST, STEEPEST, out=up))
+    up *= length.astype(np.float32)
     delta -= up
     np.add(norm.project(delta, low, high, radii), x_0, out=x)
     np.clip(x, lower, upper, out=x)
 
 
 def onto_l1(d: np.ndarray, low: np.ndarray, high: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """Project the rows of d (B, n) onto L1 balls of `radii` (B, 1) in the box of `low`, `high`.
+    """Project the rows of d (B, n) onto L1 balls of `radii` (B, 1) in a box that contains 0.
 
-    The box (n,) contains 0. The threshold of a ball is found by sorting (Duchi, Shalev-Shwartz,
-    Singer and Chandra, ICML 2008).
+    `low` and `high` (n,) are the ends of the box.
     """
-
-    def onto_ball(d: np.ndarray, radii: np.ndarray) -> np.ndarray:
-        ordered = np.abs(d)
-        ordered.sort(axis=1)
-        ordered = ordered[:, ::-1]
-        excess = np.cumsum(ordered, axis=1, dtype=float)
-        excess -= radii
-        kept = (ordered * np.arange(1, d.shape[1] + 1) > excess).sum(axis=1, keepdims=True)
-        kept = np.maximum(kept, 1)
-        threshold = np.maximum(np.take_along_axis(excess, kept - 1, axis=1) / kept, 0)
-        threshold = threshold.astype(np.float32)
-        return d - np.clip(d, -threshold, threshold)
-
-    return _into_box(onto_ball, _l1, d, low, high, radii)
+    return _into_box(_onto_l1_ball, _l1, 1, d, low, high, radii)
 
 
 def onto_l2(d: np.ndarray, low: np.ndarray, high: np.ndarray, radii: np.ndarray) -> np.ndarray:
     """Project the rows of d (B, n) onto L2 balls in a box, as `onto_l1`."""
-
-    def onto_ball(d: np.ndarray, radii: np.ndarray) -> np.ndarray:
-        lengths = np.maximum(_l2(d)[:, None], 1e-30)
-        return d * np.minimum(radii / lengths, 1).astype(np.float32)
-
-    return _into_box(onto_ball, _l2, d, low, high, radii)
+    return _into_box(_onto_l2_ball, _l2, 2, d, low, high, radii)
 
 
 def onto_linf(d: np.ndarray, low: np.ndarray, high: np.ndarray, radii: np.ndarray) -> np.ndarray:
@@ -300,37 +287,54 @@ def onto_linf(d: np.ndarray, low: np.ndarray, high: np.ndarray, radii: np.ndarra
 def _into_box(
     onto_ball: Callable[[np.ndarray, np.ndarray], np.ndarray],
     norm: Callable[[np.ndarray], np.ndarray],
+    power: int,
     d: np.ndarray,
     low: np.ndarray,
     high: np.ndarray,
     radii: np.ndarray,
 ) -> np.ndarray:
-    """Project onto balls in a box.
+    """Project onto balls of a norm, a root of a sum of powers, in a box.
 
-    What a projection onto the ball alone leaves outside of the box ends on its edge, and the others
-    share what remains of the radius, more than before: so nothing returns from the edge.
+    What a projection onto the ball alone leaves outside of the box ends on its edge. The others
+    share what remains of the radius, which is more than before: nothing returns from the edge.
     """
-    power = 1 if norm is _l1 else 2
     projected = np.clip(d, low, high)
     rows = np.flatnonzero(norm(projected) > radii[:, 0])
-    if not len(rows):
-        return projected
     free, left = d[rows], radii[rows] ** power
     projected[rows] = 0
     while len(rows):
         inner = onto_ball(free, left ** (1 / power))
-        inside = np.clip(inner, low, high)
-        beyond = inside != inner
-        on = beyond.any(axis=1)
-        projected[rows[~on]] += inner[~on]
-        if not on.any():
-            break
-        rows, free, beyond, edge = rows[on], free[on], beyond[on], inside[on]
+        edge = np.clip(inner, low, high)
+        beyond = edge != inner
+        goes_on = beyond.any(axis=1)
+        projected[rows[~goes_on]] += inner[~goes_on]
+        rows, free, edge, beyond = (each[goes_on] for each in (rows, free, edge, beyond))
         edge *= beyond
         projected[rows] += edge
-        left = np.maximum(left[on] - norm(edge)[:, None] ** power, 0)
+        left = np.maximum(left[goes_on] - norm(edge)[:, None] ** power, 0)
         free *= ~beyond
     return projected
+
+
+def _onto_l1_ball(d: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """All sizes fall by a threshold, which the sorted sizes tell.
+
+    Duchi, Shalev-Shwartz, Singer and Chandra, "Efficient projections onto the l1-ball for learning
+    in high dimensions", ICML 2008: with the k largest sizes it is (their sum - radius) / k; the
+    right k gives the largest.
+    """
+    sizes = np.abs(d)
+    sizes.sort(axis=1)
+    thresholds = np.cumsum(sizes[:, ::-1], axis=1, dtype=float)
+    thresholds -= radii
+    thresholds /= np.arange(1, d.shape[1] + 1)
+    threshold = np.maximum(thresholds.max(axis=1, keepdims=True), 0).astype(np.float32)
+    return d - np.clip(d, -threshold, threshold)
+
+
+def _onto_l2_ball(d: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    sizes = np.maximum(_l2(d)[:, None], 1e-30)
+    return d * np.minimum(radii / sizes, 1).astype(np.float32)
 
 
 def _l1(x: np.ndarray) -> np.ndarray:
@@ -345,8 +349,8 @@ def _linf(x: np.ndarray) -> np.ndarray:
     return np.maximum(x.max(axis=1), -x.min(axis=1)).astype(float)
 
 
-# The directions are the steepest in the norms L1.5, L2 and L3: those of L1 and L-infinity themselves
-# would move one value, or all alike.
+# Directions are the steepest in the norms L1.5, L2 and L3: in L1 itself one value alone would move,
+# in L-infinity all alike.
 NORMS = {
     "1": Norm(_l1, _linf, onto_l1, lambda g: g * np.abs(g), 2.0, lambda n: 1 / math.sqrt(n)),
     "2": Norm(_l2, _l2, onto_l2, lambda g: g, 1.0, lambda n: 1.0),
@@ -419,23 +423,28 @@ def _distances(points: np.ndarray, x_0: np.ndarray) -> np.ndarray:
 
 
 def _margins_and_gradients(problem: Problem, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The margins (3, T, S) and their gradients (3, T, S, n) at x (3, T, S, n)."""
+    """The margins (3, T, S) and their gradients (3, T, S, n) at x (3, T, S, n).
+
+    A gradient that is not finite counts as 0.
+    """
     network, rows = problem.network, x.shape[:-1]
     targets = np.broadcast_to(problem.targets[:, None], rows).ravel()
     weights = margin_weights(network.num_labels, problem.true_label, targets)
-    found = network.gradients(_seen(problem, x), weights)
-    margins = _margins(found.logits, problem.true_label, targets)
-    return margins.reshape(rows), found.of_margins.reshape(x.shape)
+    logits, gradients = network.gradients(_seen(problem, x), weights)
+    gradients = gradients.reshape(-1, x.shape[-1])
+    finite = np.isfinite(_linf(gradients))
+    if not finite.all():
+        gradients = np.where(finite[:, None], gradients, np.float32(0))
+    margins = _margins(logits, problem.true_label, targets)
+    return margins.reshape(rows), gradients.reshape(x.shape)
 
 
 def _margins(logits: np.ndarray, true_label: int, targets: np.ndarray) -> np.ndarray:
     """f_true - f_target (B,) of logits (B, K) and targets (B,); nan if a logit is not finite."""
     rows = np.arange(len(logits))
     finite = np.isfinite(logits).all(axis=1)
-    of_true, of_target = (
-        np.where(finite, each, np.nan) for each in (logits[:, true_label], logits[rows, targets])
-    )
-    return (of_true - of_target).astype(float)
+    margins = logits[:, true_label].astype(float) - logits[rows, targets]
+    return np.where(finite, margins, np.nan)
 
 
 def _logits(problem: Problem, x: np.ndarray) -> np.ndarray:

@@ -4,10 +4,8 @@
 """
 
 import contextlib
-import itertools
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,19 +14,19 @@ from tqdm import tqdm
 
 from lipschitz.data.targets import SelectedImage
 from lipschitz.file_name import EXTENSION, FileName
-from lipschitz.network import Network, fingerprint
 from lipschitz.results import matfile
-from lipschitz.results.attack_checkpoint import AttackCheckpoint, attack_checkpoint_path
-from lipschitz.results.attacked import Attacked, images_path, save_images
+from lipschitz.results.attack_checkpoint import attack_checkpoint_path
+from lipschitz.results.attacked import Attacked
 from lipschitz.results.checkpoint import Checkpoint, checkpoint_path
 from lipschitz.results.estimate import Estimate, Iteration
-from lipschitz.sampling.attack import Plan, State, search
-from lipschitz.sampling.image_attack import Margins, Seen, groups, results, starting_images
 from lipschitz.sampling.sampler import AtImage, Sampler, columns, estimates
+from lipschitz.sampling.saved_attack import SavedAttack
+from lipschitz.sampling.tasks import ImageTask, TargetFile
 from lipschitz.sampling.transformation import Transformation
-from lipschitz.settings import Provenance, Settings, as_json, difference, experiment_of
+from lipschitz.settings import Provenance, Settings, as_json, experiment_of
 from lipschitz.support.command import check_interrupted
 from lipschitz.support.errors import ImageError, InputError
+from lipschitz.support.progress import progress
 from lipschitz.support.text import say
 
 
@@ -39,26 +37,6 @@ class OtherFileError(InputError):
 # is given what is found for an image's targets in the newest one or two iterations, and the
 # number of the newest
 Watch = Callable[[list[Estimate], int], None]
-
-
-@dataclass(frozen=True)
-class TargetFile:
-    """A target of an image: its number in the run, and the file of its maxima."""
-
-    number: int
-    info: str
-    target: int
-    path: Path
-
-
-@dataclass(frozen=True)
-class ImageTask:
-    """An image of a run, its targets' files, and what their numbers come from."""
-
-    image: SelectedImage
-    x_0: np.ndarray
-    files: list[TargetFile]
-    provenance: Provenance
 
 
 @dataclass(frozen=True)
@@ -81,36 +59,6 @@ class ImageResult:
     def seconds(self) -> float:
         """The time that sampling took."""
         return float(self.sampled[0][1].time[-1]) if self.sampled else 0.0
-
-
-def image_tasks(
-    chosen: Iterable[SelectedImage],
-    images: Mapping[int, np.ndarray],
-    folder: Path,
-    settings: Settings,
-    network: Network,
-) -> list[ImageTask]:
-    """The images that have a score, with their targets numbered consecutively.
-
-    `images` has their values by id.
-    """
-    numbers = itertools.count()
-    tasks = []
-    for image in chosen:
-        if not image.correct:
-            continue
-        image_id, x_0 = image.image_id, images[image.image_id]
-        named = (
-            (info, target, settings.file_name(image_id, image.true_label, target, info))
-            for info, target in zip(image.info, image.targets, strict=True)
-        )
-        files = [
-            TargetFile(next(numbers), info, target, folder / str(name))
-            for info, target, name in named
-        ]
-        provenance = settings.provenance(network, x_0, image.largest_logit)
-        tasks.append(ImageTask(image, x_0, files, provenance))
-    return tasks
 
 
 def sample_image(
@@ -139,9 +87,8 @@ class Experiment:
     `transform` is the function that the settings name. With `overwrite`, files that come from
     something else are replaced. Files keep the `options` under `args`, the ids of the
     `wrong_images`, which have no score because the network gets them wrong, and `doubts` about the
-    network. `watch` is called after each iteration. With an `attack` each file holds the result of
-    one, which starts from `seen` images too; with `save_attacks` the inputs that it finds are kept
-    beside the file.
+    network. `watch` is called after each iteration. The results of the `attack` are added to the
+    files.
     """
 
     sampler: Sampler
@@ -152,9 +99,7 @@ class Experiment:
     wrong_images: Sequence[int] = ()
     doubts: Sequence[str] = ()
     watch: Watch | None = None
-    attack: Plan | None = None
-    seen: Seen | None = None
-    save_attacks: bool = False
+    attack: SavedAttack | None = None
 
     def run(self, tasks: list[ImageTask]) -> Iterator[ImageResult]:
         """Sample around each image, save its targets' files and yield the results.
@@ -169,7 +114,7 @@ class Experiment:
                 bar.clear()
                 kept = [file for file in task.files if self._keep(file, task.provenance)]
                 if kept:
-                    yield ImageResult(task.image, kept, self._attack_kept(task, kept))
+                    yield ImageResult(task.image, kept, self._attack(task, kept))
                 if left := [file for file in task.files if file not in kept]:
                     result = self._run_image(task, left, bar)
                     bar.clear()
@@ -193,7 +138,7 @@ class Experiment:
         for path in folder.glob("*" + EXTENSION):
             with contextlib.suppress(ValueError):  # files of other programs
                 if path not in ours and FileName.parse(path.name).experiment == experiment:
-                    found[_difference(path, experiment_of(tasks[0].provenance))] += 1
+                    found[matfile.difference(path, experiment_of(tasks[0].provenance))] += 1
         del found[""]
         return found
 
@@ -204,33 +149,36 @@ class Experiment:
         """
         if not path.exists():
             return False
-        different = _difference(path, provenance)
+        different = matfile.difference(path, provenance)
         if different and not self.overwrite:
             raise OtherFileError(f"{path} is not what this run would give: {different}")
         return not different
 
     def _run_image(self, task: ImageTask, files: list[TargetFile], bar: tqdm) -> ImageResult:
         try:
-            sampled, attacked = self._sample(task, files, bar)
+            results = self._sample(task, files, bar)
         except ImageError as error:
             return ImageResult(task.image, lost=files, error=error)
+        sampled = list(zip(files, results, strict=True))
         lost = [file for file, estimate in sampled if not estimate.is_complete()]
+        attacked = self._attack(task, [file for file in files if file not in lost])
         return ImageResult(task.image, attacked=attacked, sampled=sampled, lost=lost)
+
+    def _attack(self, task: ImageTask, files: list[TargetFile]) -> dict[Path, Attacked]:
+        """Attack the targets of finished files, as far as that was not done."""
+        return {} if self.attack is None else self.attack.run(task, files)
 
     def _keep(self, file: TargetFile, provenance: Provenance) -> bool:
         """Whether an earlier run, or one beside this, finished a target."""
         if not self.is_finished(file.path, provenance):
             return False
         checkpoint_path(file.path).unlink(missing_ok=True)  # a kill may have come between
+        if self.attack is None:
+            attack_checkpoint_path(file.path).unlink(missing_ok=True)
         return True
 
-    def _sample(
-        self, task: ImageTask, files: list[TargetFile], bar: tqdm
-    ) -> tuple[list[tuple[TargetFile, Estimate]], dict[Path, Attacked]]:
-        """Sample around an image for these targets, and attack them, from checkpoints on.
-
-        The results are saved.
-        """
+    def _sample(self, task: ImageTask, files: list[TargetFile], bar: tqdm) -> list[Estimate]:
+        """Sample around an image for these targets, from a checkpoint on, and save the results."""
         sampler, settings = self.sampler, self.settings
         # these show in the last bits of a maximum
         bits = {"batch_size": sampler.batch_size, "device": sampler.network.device}
@@ -252,84 +200,13 @@ class Experiment:
                 self._show(image, checkpoint.iterations, bar)
                 bar.update()
                 check_interrupted()
-            sampled = list(zip(files, estimates(image, checkpoint.iterations), strict=True))
-            complete = [file for file, estimate in sampled if estimate.is_complete()]
-            attacked = self._attack(task, complete)
-            for place, (file, estimate) in enumerate(sampled):
+            results = estimates(image, checkpoint.iterations)
+            for place, (file, estimate) in enumerate(zip(files, results, strict=True)):
                 self.is_finished(file.path, task.provenance)  # raises if another run was here
                 if estimate.is_complete():
-                    found = attacked.get(file.path)
-                    attack = {} if found is None else matfile.attack(found)
-                    save(task, file, estimate, {**self._of_run(task), **attack})
+                    save(task, file, estimate, self._of_run(task))
                 checkpoint.remove(place)
-            self._finish_attacks(task, attacked)
-        return sampled, attacked
-
-    def _attack_kept(self, task: ImageTask, files: list[TargetFile]) -> dict[Path, Attacked]:
-        """Attack finished targets without an attack, or with one of fewer steps than this run's.
-
-        The results are added to their files; the nearer input of both attacks counts.
-        """
-        if self.attack is None:
-            return {}
-        left = [file for file in files if not self._is_attacked(file.path)]
-        attacked = self._attack(task, left)
-        for path, found in attacked.items():
-            before = matfile.attacked(path)
-            attacked[path] = found if before is None else found.better(before)
-            matfile.add(path, matfile.attack(attacked[path]))
-        self._finish_attacks(task, attacked)
-        return attacked
-
-    def _is_attacked(self, path: Path) -> bool:
-        found = matfile.attacked(path)
-        if found is None or (self.save_attacks and not images_path(path).exists()):
-            return False
-        steps = found.settings.get("steps")
-        return isinstance(steps, int) and steps >= self.attack.steps
-
-    def _attack(self, task: ImageTask, files: list[TargetFile]) -> dict[Path, Attacked]:
-        """Attack the margins of an image to these targets, from checkpoints on."""
-        found = {}
-        for group in groups(files, self.attack, task.x_0.size) if self.attack else ():
-            results = self._attack_group(task, group)
-            found |= zip((file.path for file in group), results, strict=True)
-        return found
-
-    def _attack_group(self, task: ImageTask, files: list[TargetFile]) -> list[Attacked]:
-        """Attack several margins together; the state is kept beside the file of the first."""
-        margins = Margins(
-            self.sampler.network,
-            task.x_0,
-            task.image.true_label,
-            [file.target for file in files],
-        )
-        starts = starting_images(margins, self.seen, self.attack)
-        of_attack = {
-            "device": margins.network.device,
-            "targets": margins.targets,
-            "plan": list(self.attack),
-            "starts": fingerprint(starts),
-        }
-        with (
-            AttackCheckpoint(files[0].path, {**task.provenance, **of_attack}) as checkpoint,
-            progress("attack", self.attack.steps, leave=False) as bar,
-        ):
-            arrays = checkpoint.restored()
-            newest = None if arrays is None else State(**arrays)
-            states = search(*margins, starts, self.attack, self.transform, newest)
-            for newest in states:
-                checkpoint.keep(newest._asdict())
-                bar.update(int(newest.step) - bar.n)
-                check_interrupted()
-            return results(margins, newest, self.attack, self.transform)
-
-    def _finish_attacks(self, task: ImageTask, attacked: Mapping[Path, Attacked]) -> None:
-        """What is left to do once the files hold the results of their attacks."""
-        for path, found in attacked.items():
-            if self.save_attacks:
-                save_images(path, found, task.x_0)
-            attack_checkpoint_path(path).unlink(missing_ok=True)
+        return results
 
     def _show(self, image: AtImage, iterations: Sequence[Iteration], bar: tqdm) -> None:
         if self.watch is not None:
@@ -349,11 +226,6 @@ class Experiment:
         }
 
 
-def progress(what: str, total: int, leave: bool = True) -> tqdm:
-    """A progress bar at a terminal; one that does not `leave` its line vanishes at the end."""
-    return tqdm(total=total, desc=what, leave=leave, disable=not sys.stderr.isatty())
-
-
 def save(
     task: ImageTask, file: TargetFile, estimate: Estimate, of_run: Mapping[str, object]
 ) -> None:
@@ -371,11 +243,3 @@ def save(
         "path": str(file.path),
     }
     matfile.save(file.path, contents)
-
-
-def _difference(path: Path, provenance: Provenance) -> str:
-    """In what a file comes from something else, for people to read; empty if it does not."""
-    try:
-        return difference(matfile.provenance(path), provenance)
-    except matfile.FormatError as error:
-        return str(error)

@@ -1,6 +1,7 @@
 """The attack on the margins of an image: its budget, the images it starts from, its results."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from lipschitz.settings import Settings
 
 SHARE = 0.005  # of the gradients that sampling takes: a few percent of its time
 GRADIENTS_OF_A_SAMPLE = {1: 1, 2: 10}  # by order; of second order at least, in its products
+USEFUL, LARGEST_SHARE = 300, 0.05  # gradients: fewer find little; short runs give up to so many
 LARGEST_GROUP = 2**24  # values of the points that are attacked together
 
 Target = TypeVar("Target")
@@ -38,12 +40,14 @@ class Margins(NamedTuple):
 def plan_of(settings: Settings, steps: int | None = None) -> Plan | None:
     """The attack of so many steps; by default that which takes `SHARE` of the gradients.
 
-    None for 0 steps.
+    Short runs give more, up to `LARGEST_SHARE`. None for 0 steps. Raises ValueError for fewer.
     """
-    if steps is None:
-        samples = settings.drawn * settings.Niters
-        return attack.plan(int(SHARE * samples * GRADIENTS_OF_A_SAMPLE[settings.order]))
-    return Plan(steps, MOST_STARTS) if steps else None
+    if steps is not None:
+        if steps < 0 or steps != int(steps):
+            raise ValueError(f"{steps} steps: give a whole number, 0 or more")
+        return Plan(int(steps), MOST_STARTS) if steps else None
+    gradients = settings.drawn * settings.Niters * GRADIENTS_OF_A_SAMPLE[settings.order]
+    return attack.plan(int(max(SHARE * gradients, min(USEFUL, LARGEST_SHARE * gradients))))
 
 
 def groups(targets: Sequence[Target], plan: Plan, size: int) -> list[Sequence[Target]]:
@@ -52,38 +56,57 @@ def groups(targets: Sequence[Target], plan: Plan, size: int) -> list[Sequence[Ta
     return [targets[first : first + count] for first in range(0, len(targets), count)]
 
 
-def starting_images(margins: Margins, seen: Seen, plan: Plan) -> list[np.ndarray]:
-    """For each target the images, of those that were seen, that an attack starts from."""
+def starting_images(margins: Margins, seen: Seen | None, plan: Plan) -> list[np.ndarray]:
+    """For each target the images, of those that were seen, that an attack starts from.
+
+    They are one or more if there are any, and have a margin of 0 or less themselves.
+    """
     _, x_0, true_label, targets = margins
-    return [attack.near(x_0, *seen, true_label, target, plan.starts - 1) for target in targets]
+    if seen is None:
+        return [x_0[None][:0]] * len(targets)
+    count = max(plan.starts - 1, 1)
+    return [attack.near(x_0, *seen, true_label, target, count) for target in targets]
+
+
+def restored(arrays: Mapping[str, np.ndarray] | None, margins: Margins, plan: Plan) -> State | None:
+    """The state that a checkpoint holds, if it has the form of one of this attack."""
+    if arrays is None or arrays.keys() != set(State._fields):
+        return None
+    state = State(**arrays)
+    rows = len(NORMS), len(margins.targets), plan.starts
+    points = *rows, margins.x_0.size
+    shapes = State((), points, rows, rows, points)
+    types = State("i", "f", "f", "f", "f")
+    fits = all(
+        each.shape == shape and each.dtype.kind == kind
+        for each, shape, kind in zip(state, shapes, types, strict=True)
+    )
+    return state._replace(step=int(state.step)) if fits else None
 
 
 def results(
-    margins: Margins, state: State, plan: Plan, transform: Transformation | None
+    margins: Margins,
+    state: State,
+    starts: list[np.ndarray],
+    plan: Plan,
+    transform: Transformation | None,
 ) -> list[Attacked]:
     """What an attack found for each target, once it is done."""
-    settings = {"method": "FMN", **plan._asdict()}
-    found = attack.nearest(*margins, state, transform)
-    return [
-        Attacked(
-            each.distances,
-            each.predicted,
-            {norm: image for norm, image in each.images.items() if image is not None},
-            settings,
-        )
-        for each in found
-    ]
+    settings = {"method": "FMN", **plan._asdict(), "gradients": round(attack.work(plan), 1)}
+    found = attack.nearest(*margins, state, starts, transform)
+    return [replace(each, settings=settings) for each in found]
 
 
 def attack_image(
-    margins: Margins, seen: Seen, plan: Plan, transform: Transformation | None = None
+    margins: Margins, seen: Seen | None, plan: Plan, transform: Transformation | None = None
 ) -> list[Attacked]:
-    """Attack an image, without files."""
+    """Attack an image, without files; the inputs that are found are not kept."""
     found = []
     for group in groups(margins.targets, plan, margins.x_0.size):
         part = margins._replace(targets=group)
         starts = starting_images(part, seen, plan)
         for state in attack.search(*part, starts, plan, transform):
             newest = state
-        found += results(part, newest, plan, transform)
+        of_group = results(part, newest, starts, plan, transform)
+        found += [replace(each, images={}) for each in of_group]
     return found

@@ -436,7 +436,7 @@ def test_scores_stand_beside_the_attacks(normal, tmp_path):
         "[ATTACK][L0] info = top2, norm = 2, pairs = 2, median_ratio = 0.86654, refuted = 1"
     ]
     assert (
-        "    0    7      9 top2     2.671    1.283 to 2.89     2.4      1.11   REFUTED"
+        "    0    7      9 top2     2.671     1.283 to 2.89         2.4        1.11   REFUTED"
         in done.stdout
     )
     assert done.stdout.splitlines()[-1].startswith("[STATS][L0]")
@@ -463,7 +463,9 @@ def test_a_cap_needs_files_that_tell_what_was_sampled(normal, tmp_path):
     [
         ("l2", 3.0, "2", "; --radius 5.2 reaches it"),  # a score of 5, and a little more
         ("l2", 3.0, "i", "; --sample_norm li --radius 5.2 reaches it"),  # 5 sqrt(n) is too far
-        ("li", 0.1, "1", "; --radius 5.2 reaches it"),
+        ("l2", 4.0, "i", "; --sample_norm li --radius 5.2 reaches it"),
+        ("li", 3.0, "1", "; --radius 5.2 reaches it"),
+        ("li", 0.1, "1", "; --sample_norm l1 --radius 5.2 reaches it"),
         (None, None, "2", ""),
     ],
 )

@@ -19,3 +19,12 @@ def test_it_leaves_out_infinite_scores_and_is_none_for_few():
     assert interval_of_mean([*scores, np.inf], 0.95) == interval_of_mean(scores, 0.95)
     assert interval_of_mean([*scores[:4], np.inf], 0.95) is None
     assert interval_of_mean([2.0] * 5, 0.95) == (2.0, 2.0)
+    low, high = interval_of_mean([2.0, 2.0, 2.0, 2.0, np.nextafter(2, 3)], 0.95)
+    assert (low, high) == pytest.approx((2, 2))
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e300])
+def test_it_has_the_unit_of_the_scores(unit):
+    scores = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+    expected = np.array(interval_of_mean(scores, 0.95))
+    assert interval_of_mean(scores * unit, 0.95) == pytest.approx(tuple(expected * unit), rel=1e-9)

@@ -57,7 +57,7 @@ def test_a_logit_of_another_device_is_the_same(path):
 
 def spoiled(contents):
     text = json.dumps(contents).encode()
-    return checkpoint._checksum(text) + b"\n" + text
+    return checkpoint.checksum(text) + b"\n" + text
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_folder_in_its_place_is_unusable(tmp_path):
 
 def test_brackets_without_end_are_unusable(path):
     text = b"[" * 10**6
-    path.write_bytes(checkpoint._checksum(text) + b"\n" + text)
+    path.write_bytes(checkpoint.checksum(text) + b"\n" + text)
     with pytest.raises(Unusable):
         read(path, SETTINGS, columns=4)
 

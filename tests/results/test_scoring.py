@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lipschitz.maths.scores import DUAL_NORM
+from lipschitz.maths.weibull import fit
 from lipschitz.results import scoring
 from lipschitz.results.attacked import Attacked
 from lipschitz.settings import Limits
@@ -180,6 +181,10 @@ def test_capped_scores_are_at_most_what_was_sampled(records):
         assert score.score == min(before.score, 2.8)
         assert score.high == min(before.high, 2.8)
         assert score.is_outside == before.is_outside == (before.score > 2.8)
+    (steep, *_) = scoring.score([replace(with_limits[0], g_x0=1e4)], cap=True)
+    assert (steep.score, steep.is_impossible) == (2.8, True)
+    flat = replace(with_limits[0], maxima={p: np.zeros(3) for p in "12i"})
+    assert scoring.score([flat], cap=True)[0].score == np.inf  # which says nothing
     with pytest.raises(InputError, match="do not tell how far they sampled"):
         scoring.score(records, cap=True)
 
@@ -196,23 +201,31 @@ def test_a_score_above_the_distance_of_an_attack_is_refuted(records):
         for score in scoring.score([replace(files[0], attack=attacked(distance))], "maxsamp"):
             assert (score.score, score.ratio, score.is_refuted) == (3, ratio, refuted)
     (score, *_) = scoring.score([replace(files[0], attack=attacked(np.inf))], "maxsamp")
-    assert (score.ratio, score.is_refuted) == (0, False)
+    assert np.isnan(score.ratio)
+    assert not score.is_refuted
     (score, *_) = scoring.score(files, "maxsamp")
     assert (score.distance, score.ratio, score.is_refuted) == (None, None, False)
 
 
-def test_merged_iterations_keep_the_end_point_of_exact_maxima_and_raise_that_of_others(records):
-    """Maxima of Weibull samples have their end point; if rare ones are far above, it grows."""
-    rng = np.random.default_rng(5)
-    exact = 10 - rng.weibull(4, 4000)
-    rare = np.where(rng.random(4000) < 0.02, exact + 3 + rng.exponential(2, 4000), exact)
-    files = [replace(records[0], maxima=dict.fromkeys("12i", x)) for x in (exact, rare)]
-    scores = scoring.score(files)
-    assert scores[0].merged == pytest.approx({2: 10, 4: 10}, rel=0.02)
-    assert not scores[0].grows
-    assert scores[3].grows or scores[3].fit.problem
+def test_merged_iterations_keep_the_end_point_of_exact_maxima(records):
+    """The largest of several Weibull maxima is a Weibull maximum with the same end point."""
+    exact = 10 - np.random.default_rng(5).weibull(4, 4000)
+    (score, *_) = scoring.score([replace(records[0], maxima=dict.fromkeys("12i", exact))])
+    assert score.merged == pytest.approx({2: 10, 4: 10}, rel=0.02)
+    assert not score.grows
     few = replace(records[0], maxima=dict.fromkeys("12i", exact[:50]))
     assert scoring.score([few])[0].merged.keys() == {2}  # 12 maxima are too few for a fit
+
+
+def test_a_constant_that_grows_with_n_beyond_its_interval_is_marked():
+    """Of a real pair, whose iterations are merged here by hand."""
+    path = next((GOLDEN / "l2/mnist_2-layer").glob("*_4_4_6_*"))
+    marked = [each for each in scoring.score(loaded(path)) if each.grows]
+    assert [score.norm for score in marked] == ["i"]
+    x = marked[0].file.maxima["1"]
+    merged = fit([np.maximum(x[::2], x[1::2])])[0].end_point
+    assert marked[0].merged[2] == pytest.approx(merged, rel=1e-9)
+    assert marked[0].merged[4] > marked[0].interval.high
 
 
 def test_what_sampling_found_suspicious_is_told_once(records):

@@ -1,5 +1,6 @@
 """Images sampled one after the other: files that are written, kept, replaced and refused."""
 
+import io
 import os
 import signal
 import subprocess
@@ -13,14 +14,16 @@ from scipy.io import loadmat
 
 from lipschitz.data.targets import SelectedImage
 from lipschitz.network import Box, Maxima
-from lipschitz.results import checkpoint, matfile
+from lipschitz.results import attacked, checkpoint, matfile
 from lipschitz.results.attack_checkpoint import attack_checkpoint_path
-from lipschitz.results.checkpoint import checkpoint_path
-from lipschitz.sampling import attack, experiment
-from lipschitz.sampling.attack import Plan
-from lipschitz.sampling.experiment import Experiment, image_tasks, sample_image
-from lipschitz.sampling.image_attack import Seen
+from lipschitz.results.checkpoint import checkpoint_path, checksum
+from lipschitz.sampling import attack, saved_attack
+from lipschitz.sampling.attack import Plan, work
+from lipschitz.sampling.experiment import Experiment, sample_image
+from lipschitz.sampling.image_attack import Margins, Seen, restored
 from lipschitz.sampling.sampler import Sampler
+from lipschitz.sampling.saved_attack import SavedAttack
+from lipschitz.sampling.tasks import image_tasks
 from lipschitz.settings import Settings
 from lipschitz.support.errors import InputError, Interrupted
 from tests.helpers import ROOT
@@ -104,15 +107,17 @@ def steep():
         yield sampler
 
 
-def attacking(sampler, steps=20, **options):
-    return Experiment(sampler, SETTINGS, attack=Plan(steps, 3), seen=SEEN, **options)
+def attacking(sampler, steps=20, save_images=False):
+    attack = SavedAttack(STEEP, Plan(steps, 3), SEEN, save_images=save_images)
+    return Experiment(sampler, SETTINGS, attack=attack)
 
 
 def test_each_target_is_attacked_and_its_file_says_how_far_away_it_was_found(steep, tmp_path):
-    (done,) = attacking(steep, save_attacks=True).run(tasks(tmp_path))
+    (done,) = attacking(steep, save_images=True).run(tasks(tmp_path))
     for path, target in zip(paths(done), (2, 1), strict=True):
         found = matfile.attacked(path)
-        assert found.settings == {"method": "FMN", "steps": 20, "starts": 3}
+        assert (found.settings["steps"], found.settings["starts"]) == (20, 3)
+        assert found.work == pytest.approx(work(Plan(20, 3)), abs=0.1)
         images = np.load(path.with_suffix(".npz"))
         np.testing.assert_array_equal(images["x_0"], X_0)
         for norm, name, order in (("1", "L1", 1), ("2", "L2", 2), ("i", "Linf", np.inf)):
@@ -142,17 +147,67 @@ def test_a_finished_target_is_attacked_later_with_the_same_result(steep, tmp_pat
     assert (len(again.kept), again.attacked) == (2, {})
 
 
-def test_of_two_attacks_the_nearer_input_counts(steep, tmp_path):
-    list(attacking(steep, steps=2).run(tasks(tmp_path)))
-    before = {path: matfile.attacked(path) for path in tmp_path.iterdir()}
-    (done,) = attacking(steep, steps=40).run(tasks(tmp_path))
-    for path, found in done.attacked.items():
+@pytest.mark.parametrize("steps", [[2, 40], [40, 2]])
+def test_of_two_attacks_the_nearer_input_counts_and_is_the_one_that_is_kept(steep, tmp_path, steps):
+    (first,) = attacking(steep, steps[0]).run(tasks(tmp_path))
+    before = {path: matfile.attacked(path) for path in paths(first)}
+    (done,) = attacking(steep, steps[1], save_images=True).run(tasks(tmp_path))
+    assert done.attacked.keys() == before.keys()
+    for path in paths(first):
+        found = matfile.attacked(path)
         assert found.settings["steps"] == 40
+        images = attacked.load_images(path, found, X_0)
         for norm, distance in found.distances.items():
             assert distance <= before[path].distances[norm]
+            assert norm in images or distance == before[path].distances[norm]
 
 
-def test_an_attack_that_is_ended_goes_on_where_it_was(steep, tmp_path, monkeypatch):
+def test_inputs_that_are_kept_stay_those_of_the_file(steep, tmp_path):
+    (first,) = attacking(steep, 2, save_images=True).run(tasks(tmp_path))
+    list(attacking(steep, 40).run(tasks(tmp_path)))
+    for path in paths(first):
+        found = matfile.attacked(path)
+        assert found.settings["steps"] == 40
+        assert attacked.load_images(path, found, X_0).keys() == {"1", "2", "i"}
+
+
+def test_inputs_of_another_attack_are_found_again(steep, tmp_path):
+    (first,) = attacking(steep, save_images=True).run(tasks(tmp_path))
+    one, other = paths(first)
+    one.with_suffix(".npz").write_bytes(other.with_suffix(".npz").read_bytes())
+    other.with_suffix(".npz").write_bytes(b"half")
+    (again,) = attacking(steep, save_images=True).run(tasks(tmp_path))
+    assert set(again.attacked) == {one, other}
+    for path in (one, other):
+        assert len(attacked.load_images(path, matfile.attacked(path), X_0)) == 3
+
+
+@pytest.mark.parametrize("spoiled", [{"attack_L1": -1.0}, {"attack_settings": "no"}])
+def test_an_attack_that_cannot_be_read_is_made_again(steep, tmp_path, spoiled):
+    (first,) = attacking(steep).run(tasks(tmp_path))
+    before = matfile.attacked(paths(first)[0])
+    matfile.add(paths(first)[0], spoiled)
+    (again,) = attacking(steep).run(tasks(tmp_path))
+    assert list(again.attacked) == paths(first)[:1]
+    assert matfile.attacked(paths(first)[0]) == before
+
+
+def test_a_file_that_another_run_replaces_gets_no_attack(steep, tmp_path, monkeypatch, capsys):
+    list(Experiment(steep, SETTINGS).run(tasks(tmp_path)))
+    real = saved_attack.results
+
+    def replaced(*arguments):
+        for path in tmp_path.glob("*.mat"):
+            matfile.add(path, {"settings": "{}"})
+        return real(*arguments)
+
+    monkeypatch.setattr(saved_attack, "results", replaced)
+    list(attacking(steep).run(tasks(tmp_path)))
+    assert capsys.readouterr().err.count("its attack is not added: its ") == 2
+    assert all(matfile.attacked(path) is None for path in tmp_path.glob("*.mat"))
+
+
+def test_an_attack_that_is_ended_goes_on_where_it_was(steep, tmp_path, monkeypatch, capsys):
     (whole,) = attacking(steep).run(tasks(tmp_path / "whole"))
     steps = []
 
@@ -163,23 +218,61 @@ def test_an_attack_that_is_ended_goes_on_where_it_was(steep, tmp_path, monkeypat
             if len(steps) == 9:
                 raise Interrupted(signal.SIGINT)
 
-    monkeypatch.setattr(experiment, "search", interrupted)
+    monkeypatch.setattr(saved_attack, "search", interrupted)
     with pytest.raises(Interrupted):
         list(attacking(steep).run(tasks(tmp_path / "ended")))
     (done,) = attacking(steep).run(tasks(tmp_path / "ended"))
     assert steps == [*range(9), *range(9, 21)]
-    for one, other in zip(paths(whole), paths(done), strict=True):
+    assert "image 0: attack resumed at step 8" in capsys.readouterr().err
+    for one, other in zip(paths(whole), done.attacked, strict=True):
         assert matfile.attacked(one) == matfile.attacked(other)
     assert not list((tmp_path / "ended").glob(".*"))
 
 
-def test_a_damaged_state_of_an_attack_is_named_and_not_used(steep, tmp_path, capsys):
+def archive(**arrays):
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return checksum(file.getvalue()) + b"\n" + file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"half",
+        checksum(b"half") + b"\nhalf",
+        archive(step=np.array(3)),
+        archive(provenance=np.array("{}"), step=np.array(3)),
+    ],
+)
+def test_a_state_that_is_not_of_the_attack_is_named_and_not_used(steep, tmp_path, capsys, content):
     (task,) = tasks(tmp_path)
     path = attack_checkpoint_path(task.files[0].path)
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(b"half")
-    list(attacking(steep).run([task]))
+    path.write_bytes(content)
+    (done,) = attacking(steep).run([task])
+    assert len(done.attacked) == 2
     assert f"{path} is not used: " in capsys.readouterr().err
+    assert not path.exists()
+
+
+def test_a_state_of_another_form_is_not_used():
+    margins = Margins(STEEP, X_0, 0, [2, 1])
+    (first, *_) = attack.search(*margins, [IMAGES[:0]] * 2, Plan(5, 3))
+    arrays = {name: np.asarray(value) for name, value in first._asdict().items()}
+    assert restored(arrays, margins, Plan(5, 3)).step == 0
+    for other in (
+        arrays | {"x": arrays["x"][:1]},
+        arrays | {"radii": arrays["radii"].astype(str)},
+        {"x": arrays["x"]},
+    ):
+        assert restored(other, margins, Plan(5, 3)) is None
+
+
+def test_without_an_attack_its_state_is_removed(steep, tmp_path):
+    (first,) = Experiment(steep, SETTINGS).run(tasks(tmp_path))
+    attack_checkpoint_path(paths(first)[0]).write_bytes(b"half")
+    list(Experiment(steep, SETTINGS).run(tasks(tmp_path)))
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_what_is_finished_is_kept(sampler, tmp_path):
