@@ -96,7 +96,7 @@ def plan(gradients: int) -> Plan:
 def work(plan: Plan) -> float:
     """The gradients for a target that `search` and `nearest` take, forward passes included."""
     at_start = ROUNDS_OF_START * (PARTS - 1) * (plan.starts - 1)
-    at_end = len(NORMS) * (plan.starts + ROUNDS * (PARTS - 1) + 1)
+    at_end = len(NORMS) * (plan.starts + ROUNDS * (PARTS - 1) + 1) + 1
     return len(NORMS) * plan.starts * plan.steps + (at_start + at_end) / 3
 
 
