@@ -68,6 +68,7 @@ SOURCE = (
     "box",
     "outputs",
 )
+IF_ABSENT = {"cap": "False"}  # from logs of before there was a choice
 SCORING = ("method", "use_slope", "shape_reg", "num_samples", "cap")  # options that change a bound
 # the fields of a [DEBUG] line, those that it has since August 2018, and those of a fit
 IDS = dict.fromkeys(("id", "true_label", "target_label"), int)
@@ -197,7 +198,7 @@ def encoding(log: Path) -> str:
 def option(arguments: str, name: str) -> str:
     """An option in the dict of arguments that clever.py prints."""
     found = re.search(rf"'{name}': '?([^',}}]+)", arguments)
-    return printable(found[1]) if found else ""
+    return printable(found[1]) if found else IF_ABSENT.get(name, "")
 
 
 def scored_folder(arguments: str) -> str:

@@ -47,8 +47,9 @@ def intervals(
     """The interval of each array's end point, None if it is ill-conditioned or was not fitted.
 
     `fits` and `shape_reg` are those of `weibull.fit`; arrays of one length are computed together.
-    If the end points of the level are in several ranges, the interval is their hull where one of
-    them reaches the largest maximum or infinity; else it may be that around the fit.
+    The end points that the maxima do not contradict can lie in several ranges (seldom: maxima of
+    two kinds). The interval is then the range around the fit, or all of them if one reaches the
+    largest maximum or infinity.
     """
     check_level(level)
     found: list[Interval | None] = [None] * len(samples)

@@ -63,11 +63,13 @@ class AttackCheckpoint(AbstractContextManager):
             return None
         return arrays
 
-    def keep(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take a newer state, and write it if the last time was long enough ago."""
+    def keep(self, state: Mapping[str, np.ndarray]) -> bool:
+        """Take a newer state, and write it if the last time was long enough ago; whether it was."""
         self._state = state
-        if time.monotonic() - self._written >= INTERVAL:
+        is_due = time.monotonic() - self._written >= INTERVAL
+        if is_due:
             self._write()
+        return is_due
 
     def _write(self) -> None:
         """A failure is reported, and does not end the run."""

@@ -24,7 +24,10 @@ class ImageScores(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """A score of a kind of target, and the distance at which the attack found it."""
+    """A score of a kind of target, and the distance that the attack on it needs.
+
+    The distance is infinite if the attack found nothing, None if there was none.
+    """
 
     kind: str
     norm: str

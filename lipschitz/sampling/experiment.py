@@ -57,7 +57,7 @@ class ImageResult:
 
     @property
     def seconds(self) -> float:
-        """The time that sampling took."""
+        """The time that sampling took, without the attack."""
         return float(self.sampled[0][1].time[-1]) if self.sampled else 0.0
 
 

@@ -92,7 +92,7 @@ def results(
     transform: Transformation | None,
 ) -> list[Attacked]:
     """What an attack found for each target, once it is done."""
-    settings = {"method": "FMN", **plan._asdict(), "gradients": round(attack.work(plan), 1)}
+    settings = {"method": "FMN", **plan._asdict(), "gradients": attack.work(plan)}
     found = attack.nearest(*margins, state, starts, transform)
     return [replace(each, settings=settings) for each in found]
 

@@ -68,7 +68,7 @@ class SavedAttack:
 
     def _attack(self, task: ImageTask, files: Sequence[TargetFile]) -> list[Attacked]:
         """Attack several margins together; the state is kept beside the file of the first."""
-        targets = [file.target for file in files]
+        image_id, targets = task.image.image_id, [file.target for file in files]
         margins = Margins(self.network, task.x_0, task.image.true_label, targets)
         starts = starting_images(margins, self.seen, self.plan)
         provenance = {
@@ -84,10 +84,11 @@ class SavedAttack:
         ):
             newest = restored(checkpoint.arrays(), margins, self.plan)
             if newest is not None:
-                say(f"image {task.image.image_id}: attack resumed at step {newest.step}")
+                say(f"image {image_id}: attack resumed at step {newest.step}")
             states = search(*margins, starts, self.plan, self.transform, newest)
             for newest in states:
-                checkpoint.keep(newest._asdict())
+                if checkpoint.keep(newest._asdict()) and bar.disable:  # a log can be watched
+                    say(f"image {image_id}: attack, step {newest.step} of {self.plan.steps}")
                 bar.update(newest.step - bar.n)
                 check_interrupted()
             return results(margins, newest, starts, self.plan, self.transform)

@@ -412,3 +412,13 @@ def test_it_starts_without_tensorflow(tmp_path):
     assert "import 'pandas'" in done.stderr
     for needless in ("tensorflow", "catalogue", "setup_mnist", "h5py", "PIL"):
         assert f"import '{needless}'" not in done.stderr
+
+
+def test_capped_scores_are_rows_of_their_own(tmp_path, process):
+    for log, cap in (("old", ""), ("new", ", 'cap': False"), ("capped", ", 'cap': True")):
+        text = [ARGUMENTS.replace("}", cap + "}"), *block("lipschitz_mat/mnist_normal", 2.0)]
+        (tmp_path / f"{log}.log").write_text("\n".join([*text, "[STATS][L0] info = least", ""]))
+    done = process("old.log", "new.log", "capped.log")
+    assert "counted once: 3 bounds of old.log come again later" in done.stdout
+    rows = {re.search(r"model = (.*?),", text)[1] for text in lines(done.stdout, "[L0]")}
+    assert rows == {"mnist normal cap=False", "mnist normal cap=True"}
