@@ -13,7 +13,7 @@ from lipschitz.sampling.attack import MOST_STARTS, NORMS, Plan, State
 from lipschitz.sampling.transformation import Transformation
 from lipschitz.settings import Settings
 
-SHARE = 0.005  # of the gradients that sampling takes: a few percent of its time
+SHARE = 0.004  # of the gradients that sampling takes: a few percent of its time
 GRADIENTS_OF_A_SAMPLE = {1: 1, 2: 10}  # by order; of second order at least, in its products
 USEFUL, LARGEST_SHARE = 300, 0.05  # gradients: fewer find little; short runs give up to so many
 LARGEST_GROUP = 2**24  # values of the points that are attacked together

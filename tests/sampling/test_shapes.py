@@ -12,8 +12,9 @@ from lipschitz.maths.ball import ball
 from lipschitz.maths.scores import DUAL_NORM
 from lipschitz.network import Box
 from lipschitz.results import scoring
-from lipschitz.sampling.experiment import Experiment, image_tasks, sample_image
+from lipschitz.sampling.experiment import Experiment, sample_image
 from lipschitz.sampling.sampler import Sampler
+from lipschitz.sampling.tasks import image_tasks
 from lipschitz.sampling.worker import Batch, Neighbourhood, draw
 from lipschitz.settings import Settings
 from lipschitz.support.errors import InputError
