@@ -20,11 +20,11 @@ from benchmarks import figures
 from lipschitz.maths.interval import intervals
 from lipschitz.maths.weibull import fit
 from lipschitz.results import scoring
+from lipschitz.results.attacked import SHOWN
 
 SHAPES, LENGTHS = (1.5, 2.5, 5, 10, 20), (25, 50, 200, 500)
 END_POINT = 10.0
 COLUMNS = ("coverage", "below", "above", "bounded", "ill-conditioned")
-NORMS = {"2": "L2", "1": "L1", "i": "Linf"}
 
 
 def main() -> None:
@@ -47,7 +47,7 @@ def main() -> None:
         records = scoring.load(scoring.find_files(args.places)).records
         print()
         print(heading("gradient norm", "runs"))
-        for norm, name in NORMS.items():
+        for norm, name in SHOWN.items():
             arrays = [each.maxima[norm] for each in records if norm in each.maxima]
             runs.append({"gradient norm": name, **of_runs(arrays, args.run)})
             print(table_row(runs[-1], "gradient norm", "runs"))

@@ -17,10 +17,9 @@ import catalogue
 from benchmarks.certificate import TwoLayers, certified
 from lipschitz.builtin import model_file
 from lipschitz.results import scoring
+from lipschitz.results.attacked import SHOWN
 from lipschitz.results.scoring import Score
 from lipschitz.results.tables import REFUTED
-
-NORMS = {"1": "L1", "2": "L2", "i": "L∞"}
 
 
 def main() -> None:
@@ -62,7 +61,7 @@ def row(score: Score, bound: str) -> str:
     attack = "" if score.distance is None else f"{score.distance:.3g}"
     return (
         f"| {score.file.model.partition('_')[2]} {name.activation} | {name.image_id} | "
-        f"{name.true_label} to {name.target_label} ({name.info}) | {NORMS[score.norm]} | {bound} | "
+        f"{name.true_label} to {name.target_label} ({name.info}) | {SHOWN[score.norm]} | {bound} | "
         f"{score.score:.3g} | {interval} | {attack} | {REFUTED if score.is_refuted else ''} |"
     )
 

@@ -8,6 +8,8 @@ import numpy as np
 # |g(x) - g(y)| <= max |dg/dx|_q |x - y|_p with 1/p + 1/q = 1 (Weng et al., ICLR 2018, theorem 3.2)
 DUAL_NORM = {"1": "i", "2": "2", "i": "1"}
 
+PRINTED_NORMS = {"2": "2", "1": "1", "i": "inf"}  # after an L
+
 FEWEST_IMAGES = 5  # for the interval of a mean
 RESAMPLED = 100_000  # scores that are drawn at a time: memory stays small
 

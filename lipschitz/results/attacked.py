@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from lipschitz.maths.scores import PRINTED_NORMS
 from lipschitz.support import regular_file
 from lipschitz.support.atomic import replacing
 from lipschitz.support.text import line
 
-SHOWN = {"1": "L1", "2": "L2", "i": "Linf"}  # in print
+SHOWN = {norm: f"L{printed}" for norm, printed in PRINTED_NORMS.items()}
 ORDERS = {"1": 1, "2": 2, "i": np.inf}
 LARGEST_IMAGES = 2**30  # bytes
 

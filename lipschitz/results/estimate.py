@@ -7,11 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from lipschitz.maths.lanczos import MOST_PRODUCTS
-from lipschitz.maths.scores import DUAL_NORM, clever_score, second_order_score
+from lipschitz.maths.scores import DUAL_NORM, PRINTED_NORMS, clever_score, second_order_score
 from lipschitz.results.matfile import CURVATURE_KEYS, GRADIENT_KEYS, NON_FINITE_KEY, SLOPE_KEYS
 from lipschitz.support.text import line
 
-PRINTED_NORMS = {"2": "2", "1": "1", "i": "inf"}
 PRINTED_LETTERS = {"L": SLOPE_KEYS, "G": GRADIENT_KEYS}
 ITERATIONS_SHOWN = 10
 ZERO_GRADIENTS = (

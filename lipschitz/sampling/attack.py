@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lipschitz.maths.projection import l1_norm, l2_norm, linf_norm, onto_l1, onto_l2, onto_linf
 from lipschitz.network import Network, margin_weights
 from lipschitz.results.attacked import Attacked
 from lipschitz.sampling.transformation import Transformation, transform_all
@@ -240,7 +241,7 @@ def _move(problem: Problem, norm: Norm, rate: float, lengths: np.ndarray, rows: 
     # values at an edge of the box, which the step would move out of it, give no slope
     inwards = (gradients > 0) & (x > lower) | (gradients < 0) & (x < upper)
     free = gradients * inwards
-    largest = _linf(free)[:, None]
+    largest = linf_norm(free)[:, None]
     usable = np.isfinite(margins) & (largest > 0)
     scale = np.where(usable, largest, np.inf).astype(np.float32)
     free /= scale  # its squares do not overflow
@@ -255,8 +256,8 @@ def _move(problem: Problem, norm: Norm, rate: float, lengths: np.ndarray, rows: 
     np.minimum(radii, norm.size(np.maximum(high, -low)[None]), out=radii)
 
     # the step holds values at an edge, however steep they are
-    sphere = np.maximum(_l2(delta)[:, None], norm.least(x_0.size) * radii)
-    length = lengths * sphere / np.maximum(_l2(norm.steepest(free))[:, None], 1)
+    sphere = np.maximum(l2_norm(delta)[:, None], norm.least(x_0.size) * radii)
+    length = lengths * sphere / np.maximum(l2_norm(norm.steepest(free))[:, None], 1)
     up = gradients / scale
     up = norm.steepest(np.clip(up, -STEEPEST, STEEPEST, out=up))
     up *= length.astype(np.float32)
@@ -265,97 +266,20 @@ def _move(problem: Problem, norm: Norm, rate: float, lengths: np.ndarray, rows: 
     np.clip(x, lower, upper, out=x)
 
 
-def onto_l1(d: np.ndarray, low: np.ndarray, high: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """Project the rows of d (B, n) onto L1 balls of `radii` (B, 1) in a box that contains 0.
-
-    `low` and `high` (n,) are the ends of the box.
-    """
-    return _into_box(_onto_l1_ball, _l1, 1, d, low, high, radii)
-
-
-def onto_l2(d: np.ndarray, low: np.ndarray, high: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """Project the rows of d (B, n) onto L2 balls in a box, as `onto_l1`."""
-    return _into_box(_onto_l2_ball, _l2, 2, d, low, high, radii)
-
-
-def onto_linf(d: np.ndarray, low: np.ndarray, high: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """Project the rows of d (B, n) onto L-infinity balls in a box, as `onto_l1`."""
-    radii = radii.astype(np.float32)
-    return np.clip(np.clip(d, low, high), -radii, radii)
-
-
-def _into_box(
-    onto_ball: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    norm: Callable[[np.ndarray], np.ndarray],
-    power: int,
-    d: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
-    radii: np.ndarray,
-) -> np.ndarray:
-    """Project onto balls of a norm, a root of a sum of powers, in a box.
-
-    What a projection onto the ball alone leaves outside of the box ends on its edge. The others
-    share what remains of the radius, which is more than before: nothing returns from the edge.
-    """
-    projected = np.clip(d, low, high)
-    rows = np.flatnonzero(norm(projected) > radii[:, 0])
-    free, left = d[rows], radii[rows] ** power
-    projected[rows] = 0
-    while len(rows):
-        inner = onto_ball(free, left ** (1 / power))
-        edge = np.clip(inner, low, high)
-        beyond = edge != inner
-        goes_on = beyond.any(axis=1)
-        projected[rows[~goes_on]] += inner[~goes_on]
-        rows, free, edge, beyond = (each[goes_on] for each in (rows, free, edge, beyond))
-        edge *= beyond
-        projected[rows] += edge
-        left = np.maximum(left[goes_on] - norm(edge)[:, None] ** power, 0)
-        free *= ~beyond
-    return projected
-
-
-def _onto_l1_ball(d: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """All sizes fall by a threshold, which the sorted sizes tell.
-
-    Duchi, Shalev-Shwartz, Singer and Chandra, "Efficient projections onto the l1-ball for learning
-    in high dimensions", ICML 2008: with the k largest sizes it is (their sum - radius) / k; the
-    right k gives the largest.
-    """
-    sizes = np.abs(d)
-    sizes.sort(axis=1)
-    thresholds = np.cumsum(sizes[:, ::-1], axis=1, dtype=float)
-    thresholds -= radii
-    thresholds /= np.arange(1, d.shape[1] + 1)
-    threshold = np.maximum(thresholds.max(axis=1, keepdims=True), 0).astype(np.float32)
-    return d - np.clip(d, -threshold, threshold)
-
-
-def _onto_l2_ball(d: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    sizes = np.maximum(_l2(d)[:, None], 1e-30)
-    return d * np.minimum(radii / sizes, 1).astype(np.float32)
-
-
-def _l1(x: np.ndarray) -> np.ndarray:
-    return np.abs(x).sum(axis=1).astype(float)
-
-
-def _l2(x: np.ndarray) -> np.ndarray:
-    return np.sqrt(np.vecdot(x, x)).astype(float)
-
-
-def _linf(x: np.ndarray) -> np.ndarray:
-    return np.maximum(x.max(axis=1), -x.min(axis=1)).astype(float)
-
-
 # Directions are the steepest in the norms L1.5, L2 and L3: in L1 itself one value alone would move,
 # in L-infinity all alike.
 NORMS = {
-    "1": Norm(_l1, _linf, onto_l1, lambda g: g * np.abs(g), 2.0, lambda n: 1 / math.sqrt(n)),
-    "2": Norm(_l2, _l2, onto_l2, lambda g: g, 1.0, lambda n: 1.0),
+    "1": Norm(
+        l1_norm, linf_norm, onto_l1, lambda g: g * np.abs(g), 2.0, lambda n: 1 / math.sqrt(n)
+    ),
+    "2": Norm(l2_norm, l2_norm, onto_l2, lambda g: g, 1.0, lambda n: 1.0),
     "i": Norm(
-        _linf, _l1, onto_linf, lambda g: np.copysign(np.sqrt(np.abs(g)), g), 1.0, lambda n: 1.0
+        linf_norm,
+        l1_norm,
+        onto_linf,
+        lambda g: np.copysign(np.sqrt(np.abs(g)), g),
+        1.0,
+        lambda n: 1.0,
     ),
 }
 
@@ -432,7 +356,7 @@ def _margins_and_gradients(problem: Problem, x: np.ndarray) -> tuple[np.ndarray,
     weights = margin_weights(network.num_labels, problem.true_label, targets)
     logits, gradients = network.gradients(_seen(problem, x), weights)
     gradients = gradients.reshape(-1, x.shape[-1])
-    finite = np.isfinite(_linf(gradients))
+    finite = np.isfinite(linf_norm(gradients))
     if not finite.all():
         gradients = np.where(finite[:, None], gradients, np.float32(0))
     margins = _margins(logits, problem.true_label, targets)

@@ -104,9 +104,9 @@ class Experiment:
     def run(self, tasks: list[ImageTask]) -> Iterator[ImageResult]:
         """Sample around each image, save its targets' files and yield the results.
 
-        What an earlier run finished is kept, and yielded first; if it was not attacked, or in fewer
-        steps, it is attacked now. A run that ended in the middle of an image is resumed from its
-        checkpoints. Raises OtherFileError if a file comes from something else.
+        What an earlier run finished is kept, and yielded first; if it was not attacked, or less
+        thoroughly, it is attacked now. A run that ended in the middle of an image is resumed from
+        its checkpoints. Raises OtherFileError if a file comes from something else.
         """
         niters = self.settings.Niters
         with progress("iterations", len(tasks) * niters) as bar:

@@ -7,6 +7,7 @@ import pytest
 from scipy.optimize import brentq, linprog, minimize
 
 from defense import defend_reduce
+from lipschitz.maths.projection import onto_l1, onto_l2, onto_linf
 from lipschitz.network import Box, Gradients
 from lipschitz.sampling.attack import (
     MOST_STARTS,
@@ -16,9 +17,6 @@ from lipschitz.sampling.attack import (
     State,
     near,
     nearest,
-    onto_l1,
-    onto_l2,
-    onto_linf,
     plan,
     search,
     work,
