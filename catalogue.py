@@ -6,7 +6,7 @@ import importlib
 import math
 import random
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -233,6 +233,19 @@ def network_name(dataset: str, model_name: str) -> str:
     """What folders of results call a network."""
     own = names_own_network(dataset, model_name)
     return places.short_name(model_name) if own else model_name
+
+
+def class_names(
+    dataset: str, model_name: str, network: Network, data: EvaluationSet
+) -> Mapping[int, str]:
+    """The names of a network's labels, as far as they have names."""
+    if data.classes:
+        return dict(enumerate(data.classes))
+    if dataset == IMAGENET:
+        first = first_class(network.num_labels)
+        named = setup_imagenet.label_names(model_name, classes=network.num_labels)
+        return {number - first: name for number, name in named.items()}
+    return dict(enumerate(getattr(TRAINABLE.get(dataset), "CLASSES", ())))
 
 
 def accuracy_images(data: EvaluationSet) -> int:

@@ -47,6 +47,10 @@ TEST_BATCHES = ("test_batch.bin",)
 BATCHES = TRAIN_BATCHES + TEST_BATCHES
 CHECKSUMS = "SHA256SUMS"  # of the batches in the archive, whose own hash is published
 LARGEST_CHECKSUMS = 2**16  # bytes
+CLASSES = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
 
 IMAGE_SIZE, NUM_CHANNELS = 32, 3
 IMAGES_PER_BATCH = 10000

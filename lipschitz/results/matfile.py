@@ -13,8 +13,8 @@ import scipy
 
 from lipschitz import settings
 from lipschitz.file_name import INFO, NUMBER, FileName
-from lipschitz.network import LOGITS, NOT_LOGITS, kind_of_outputs
-from lipschitz.results import matlab_format
+from lipschitz.network import LOGITS, NOT_LOGITS, Box, kind_of_outputs
+from lipschitz.results import matlab_format, picture
 from lipschitz.results.attacked import Attacked
 from lipschitz.settings import Limits, Provenance
 from lipschitz.support import regular_file
@@ -31,6 +31,11 @@ OUTPUTS_KEY = "outputs"  # what the network's outputs look like (lipschitz.netwo
 DOUBTS_KEY = "doubts"  # what sampling found suspicious in the network, a line each
 OPTIONS_OF_2018 = ("sample_norm", "transform", "compute_slope", "seed")
 WRONG_KEY = "wrong_images"  # ids of the run's images without a score: the network gets them wrong
+IMAGE_NAME_KEY = "image_name"  # of the file that the image comes from
+CLASS_NAME_KEYS = ("true_name", "target_name")  # of the classes
+PICTURE_KEY = "picture"  # the image for people to look at (lipschitz.results.picture)
+SHAPE_KEY = "input_shape"
+VERSION_KEY = "version"  # of the toolkit that sampled
 NORMS = ("1", "2", "i")
 FARTHEST_KEYS = {norm: f"farthest_L{norm}" for norm in NORMS}  # Limits in lipschitz.settings
 SAMPLED_KEYS = {norm: f"sampled_L{norm}" for norm in NORMS}
@@ -84,6 +89,20 @@ def limits(limits: Limits) -> dict[str, float]:
     return {
         **{key: limits.farthest[norm] for norm, key in FARTHEST_KEYS.items()},
         **{key: limits.sampled[norm] for norm, key in SAMPLED_KEYS.items()},
+    }
+
+
+def description(
+    x_0: np.ndarray, box: Box, image_name: str, true_name: str, target_name: str
+) -> dict[str, object]:
+    """The variables of a file that tell people what its image and classes are."""
+    shown = picture.of_image(x_0, box)
+    names = dict(zip(CLASS_NAME_KEYS, (true_name, target_name), strict=True))
+    return {
+        SHAPE_KEY: np.array(x_0.shape, np.int32),
+        IMAGE_NAME_KEY: image_name,
+        **names,
+        **({} if shown is None else {PICTURE_KEY: shown}),
     }
 
 
@@ -146,6 +165,14 @@ class Record:
     limits: Limits | None = None
     wrong_images: frozenset[int] | None = None  # of the run: the network gets them wrong
     attack: Attacked | None = None
+    dataset: str = ""  # what the run called the data set and the network
+    network: str = ""
+    image_name: str = ""  # of the file that the image comes from, if it has one
+    true_name: str = ""  # of the classes, if they have names
+    target_name: str = ""
+    picture: np.ndarray | None = None  # (H, W) or (H, W, 3), uint8: the image to look at
+    input_shape: tuple[int, ...] | None = None
+    version: str = ""  # of the toolkit that sampled
 
 
 def load(path: Path, slope: bool = False) -> Record:
@@ -190,6 +217,8 @@ def load(path: Path, slope: bool = False) -> Record:
             limits=_limits(contents),
             wrong_images=_wrong_images(contents),
             attack=_attacked(contents),
+            **_called(path, contents),
+            **_described(contents),
         )
     except (KeyError, IndexError, ValueError, TypeError) as error:
         raise FormatError(f"it lacks what sampling writes: {error}") from error
@@ -299,6 +328,35 @@ def _numbers(contents: dict[str, np.ndarray], key: str) -> np.ndarray:
     if values.dtype.kind not in "iuf" or not (np.abs(values) <= LARGEST_NUMBER).all():
         raise ValueError(f"{key} does not hold numbers, or holds some beyond float32")
     return values.astype(np.float64)
+
+
+def _called(path: Path, contents: dict[str, np.ndarray]) -> dict[str, str]:
+    """What the run called the data set and the network, or what the folder tells."""
+    names = _names(contents) or path.resolve().parent.name.partition("_")[::2]
+    return dict(zip(("dataset", "network"), map(printable, names), strict=True))
+
+
+def _described(contents: dict[str, np.ndarray]) -> dict[str, object]:
+    """What people are shown of the image and its classes."""
+    text = {
+        key: printable(str(np.ravel(contents[key])[0])[:LONGEST_NAME])
+        for key in (IMAGE_NAME_KEY, *CLASS_NAME_KEYS, VERSION_KEY)
+        if np.size(contents.get(key, ()))
+    }
+    shape = _numbers(contents, SHAPE_KEY).astype(int) if SHAPE_KEY in contents else None
+    return {
+        **text,
+        PICTURE_KEY: _picture(contents),
+        SHAPE_KEY: None if shape is None else tuple(shape.tolist()),
+    }
+
+
+def _picture(contents: dict[str, np.ndarray]) -> np.ndarray | None:
+    """The picture, if the file holds one that can be shown."""
+    found = contents.get(PICTURE_KEY)
+    if found is None or not picture.is_picture(found):
+        return None
+    return found
 
 
 def _scalar(contents: dict[str, np.ndarray], key: str) -> float:

@@ -28,6 +28,7 @@ from lipschitz.support.command import check_interrupted
 from lipschitz.support.errors import ImageError, InputError
 from lipschitz.support.progress import progress
 from lipschitz.support.text import say
+from lipschitz.version import version
 
 
 class OtherFileError(InputError):
@@ -86,9 +87,10 @@ class Experiment:
 
     `transform` is the function that the settings name. With `overwrite`, files that come from
     something else are replaced. Files keep the `options` under `args`, the ids of the
-    `wrong_images`, which have no score because the network gets them wrong, and `doubts` about the
-    network. `watch` is called after each iteration. The results of the `attack` are added to the
-    files.
+    `wrong_images`, which have no score because the network gets them wrong, `doubts` about the
+    network, and for people to read the names of images (by id) and of classes (by label), as far as
+    they have names. `watch` is called after each iteration. The results of the `attack` are added
+    to the files.
     """
 
     sampler: Sampler
@@ -98,6 +100,8 @@ class Experiment:
     options: Mapping[str, object] = field(default_factory=dict)
     wrong_images: Sequence[int] = ()
     doubts: Sequence[str] = ()
+    image_names: Mapping[int, str] = field(default_factory=dict)
+    class_names: Mapping[int, str] = field(default_factory=dict)
     watch: Watch | None = None
     attack: SavedAttack | None = None
 
@@ -204,7 +208,7 @@ class Experiment:
             for place, (file, estimate) in enumerate(zip(files, results, strict=True)):
                 self.is_finished(file.path, task.provenance)  # raises if another run was here
                 if estimate.is_complete():
-                    save(task, file, estimate, self._of_run(task))
+                    save(task, file, estimate, self._of_run(task) | self._described(task, file))
                 checkpoint.remove(place)
         return results
 
@@ -222,8 +226,19 @@ class Experiment:
             matfile.OUTPUTS_KEY: self.sampler.outputs,
             matfile.DOUBTS_KEY: "\n".join(doubts),
             matfile.WRONG_KEY: np.array(self.wrong_images, np.int32),
+            matfile.VERSION_KEY: version(),
             **matfile.limits(self.settings.limits(task.x_0)),
         }
+
+    def _described(self, task: ImageTask, file: TargetFile) -> dict[str, object]:
+        """What a file keeps for people to see: the image, its name and its classes."""
+        return matfile.description(
+            task.x_0,
+            self.settings.box,
+            self.image_names.get(task.image.image_id, ""),
+            self.class_names.get(task.image.true_label, ""),
+            self.class_names.get(file.target, ""),
+        )
 
 
 def save(
