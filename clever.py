@@ -8,31 +8,36 @@ import argparse
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
-from lipschitz.data.targets import NAMED_BY_USER
 from lipschitz.file_name import EXTENSION, FileName
-from lipschitz.maths.ball import NORM_OF_BALL
-from lipschitz.maths.chance import is_guessing
-from lipschitz.maths.interval import LEVEL, REGULAR_SHAPE
+from lipschitz.maths.interval import LEVEL
 from lipschitz.maths.scores import DUAL_NORM
-from lipschitz.maths.weibull import FEW_MAXIMA, SHAPE_REG, fit
+from lipschitz.maths.weibull import SHAPE_REG, fit
 from lipschitz.network import LOGITS
-from lipschitz.results import scoring, summary, tables
+from lipschitz.results import (
+    findings,
+    printed_table,
+    scoring,
+    signature,
+    summary,
+    table_files,
+    tables,
+)
 from lipschitz.results.matfile import NORMS, Record
-from lipschitz.results.scoring import BOUND_NORMS, FITTED, METHODS, UNKNOWN, Score
+from lipschitz.results.remarks import remarks
+from lipschitz.results.score_lines import attack_line, debug_line, interval_line
+from lipschitz.results.scored import Scored, Scoring, scored
+from lipschitz.results.scoring import BOUND_NORMS, FITTED, METHODS, Score
 from lipschitz.results.summary import Pair
-from lipschitz.results.tables import REFUTED
+from lipschitz.support.atomic import prepare
 from lipschitz.support.command import run
 from lipschitz.support.errors import InputError, RunError, concerning
 from lipschitz.support.options import Parser, number
-from lipschitz.support.text import DOUBT, line, printable
-
-MUCH_LARGER = 2.0  # times a radius: a larger ball of another norm holds little of the score's
+from lipschitz.support.text import line, printable, say
 
 
 def parse() -> argparse.Namespace:
@@ -63,12 +68,20 @@ def parse() -> argparse.Namespace:
     add("--cap", action="store_true", help="print at most the distance that was sampled")
     table = "print scores in this norm, with intervals and attacks, as a table to read"
     add("--table", choices=NORMS, help=table)
+    row = "a row for each image, target and norm"
+    add("--csv", type=Path, metavar="FILE", help=f"also write a table, {row}")
+    add("--json", type=Path, metavar="FILE", help="the same as JSON")
+    add("--parquet", type=Path, metavar="FILE", help="the same as parquet (needs pyarrow)")
+    same = "exit with 1 unless an experiment has this signature, and say what differs"
+    add("--check_signature", default="", metavar="SIGNATURE", help=same)
+    add("--p", dest="plot_dir", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def main() -> int:
-    """Parse, load, fit, print."""
+    """Parse, load, fit, print, write."""
     args = parse()
+    check(args)
     print(vars(args) | {"data_folder": list(map(str, args.data_folder))})
     paths = scoring.find_files(args.data_folder)
     for option in ("order", "activation"):
@@ -83,6 +96,7 @@ def main() -> int:
     if args.cap:
         with concerning("--cap: "):
             scoring.check_limits([record for members in experiments for record in members])
+    results = []
     for members, heading, folder in zip(experiments, headings, plots, strict=True):
         if len(experiments) > 1:
             print(f"\n=== {heading} ===")
@@ -92,20 +106,65 @@ def main() -> int:
             print(
                 printable(f"warning: left out {record.path}: its image and target are there twice")
             )
-        scored = members[: args.num_images or None]
-        scores = scoring.score(scored, args.method, args.shape_reg, args.level, args.cap)
-        for file, of_file in groupby(scores, key=lambda score: score.file.path):
-            print_scores(file, list(of_file), folder, args)
-        pairs = least_scores(scores) if args.untargeted else by_kind(scores, args.user_type)
-        if args.table:
-            print_table(scores, args.table, args.untargeted)
-        print_images(members, scores)
-        print_doubts(members, scores, args.method)
-        print_attacks(pairs)
-        print_summary(pairs, "min" if args.min else "mean", args.level)
+        results.append(scored(members, heading, scoring_of(args)))
+        print_experiment(results[-1], folder, args)
+    write(results, args)
     if unreadable:
         print(f"{unreadable} of {len(paths)} files were left out (see above)", file=sys.stderr)
+    if args.check_signature and not print_differences(results, args.check_signature):
+        return 1
     return 1 if unreadable else 0
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refuse what cannot be written before anything slow begins."""
+    if args.check_signature:
+        with concerning("--check_signature "):
+            signature.read(args.check_signature)
+    if args.parquet:
+        with concerning("--parquet: "):
+            table_files.require_parquet()
+    for form in table_files.WRITERS:
+        if path := getattr(args, form):
+            if path.is_dir():
+                raise InputError(f"--{form} {path} is a folder: name a file in it")
+            prepare(path.parent)
+
+
+def scoring_of(args: argparse.Namespace) -> Scoring:
+    """The choices that change a number."""
+    return Scoring(
+        method=args.method,
+        shape_reg=args.shape_reg,
+        use_slope=args.use_slope,
+        num_samples=args.num_samples,
+        num_images=args.num_images,
+        cap=args.cap,
+        level=args.level,
+        untargeted=args.untargeted,
+        average="min" if args.min else "mean",
+        user_type=args.user_type,
+    )
+
+
+def write(experiments: list[Scored], args: argparse.Namespace) -> None:
+    """Write the tables that are asked for, and say so on stderr: stdout ends with the L0 lines."""
+    wanted = {form: path for form in table_files.WRITERS if (path := getattr(args, form))}
+    frame = tables.frame(experiments) if wanted else None
+    for form, path in wanted.items():
+        table_files.write(frame, path, form)
+        say(f"{len(frame)} scores in {path}")
+
+
+def print_differences(experiments: list[Scored], wanted: str) -> bool:
+    """Tell in what signatures differ from the one that is wanted; whether an experiment has it."""
+    agrees = False
+    for each in experiments:
+        different = signature.differences(wanted, signature.signature(each))
+        agrees |= not different
+        said = f"another signature: {'; '.join(different)}" if different else "the same signature"
+        say(f"{each.heading}: {said}")
+    return agrees
 
 
 def load(paths: list[Path], slope: bool) -> tuple[list[Record], int]:
@@ -182,74 +241,20 @@ def print_source(members: list[Record], always: bool) -> None:
         print(line("SETTINGS", 1, **source, outputs=outputs))
 
 
-def print_images(members: list[Record], scores: list[Score]) -> None:
-    """How many images of an experiment have a score."""
-    scored = {score.file.name.image_id for score in scores}
-    there = {record.name.image_id for record in members}
-    if any(record.wrong_images is None for record in members):
-        print(f"scored: {len(scored)} images")
-        return
-    wrong = frozenset().union(*(record.wrong_images for record in members)) - there
-    number = len(there | wrong)
-    print(f"scored: {len(scored)} of {number} images; {len(wrong)} are classified wrongly")
-    num_labels = members[0].num_labels
-    if num_labels and is_guessing(len(there), number, num_labels):
-        print(
-            f"warning: {len(there)} of {number} images are classified correctly, no more than "
-            f"guessing gives: are these the labels and the range of values of the network?"
-        )
-
-
-def print_doubts(members: list[Record], scores: list[Score], method: str) -> None:
-    """Warn of what makes the scores of an experiment worth less."""
-    fitted = scores if method in FITTED else []
-    counts = {
-        f"fits are of fewer than {FEW_MAXIMA} maxima, too few for three parameters": [
-            len(score.maxima) < FEW_MAXIMA for score in fitted
-        ],
-        f"fits are replaced by the largest maximum, without an interval{reasons(fitted)}": [
-            bool(score.fit.problem) for score in fitted
-        ],
-        "constants still grow with N, beyond their intervals: sample with a larger -N": [
-            score.grows for score in fitted
-        ],
-        "scores are larger than the distances that were sampled"
-        + (", and are printed as these" if scores[0].cap else ""): [
-            score.is_outside for score in scores
-        ],
-        "scores are impossible: no valid input is so far away": [
-            score.is_impossible for score in scores
-        ],
-        "scores are REFUTED and outside the sampled ball: sample a larger one": [
-            score.is_refuted and score.is_outside for score in scores
-        ],
-        "scores are REFUTED: an attack needs less, so the samples missed steep places": [
-            score.is_refuted and not score.is_outside for score in scores
-        ],
-        "attacks found no input with a margin of 0 or less: collect_gradients.py --attack 200 "
-        "tries harder": [
-            score.distance == np.inf for score in scores if score.distance is not None
-        ],
-    }
-    for what, found in counts.items():
-        if any(found):
-            print(f"warning: {sum(found)} of {len(found)} {what}")
-    with_interval = [score.interval for score in scores if score.interval is not None]
-    unbounded = sum(not interval.bounded for interval in with_interval)
-    if unbounded:
-        print(
-            f"{unbounded} of {len(with_interval)} constants are not bounded by their maxima alone: "
-            + (
-                "the penalty decides how large they can be"
-                if method == "mle_reg"
-                else "their scores can be near 0"
-            )
-        )
-    unknown = sum(score.file.limits is None for score in scores)
-    if unknown:
-        print(f"{unknown} of {len(scores)} scores cannot be compared with what was sampled")
-    for doubt in scoring.doubts(members):
-        print(DOUBT + doubt)
+def print_experiment(scored: Scored, plots: Path | None, args: argparse.Namespace) -> None:
+    """The lines of an experiment: its scores, what is to be said of them, the summary."""
+    for file, of_file in groupby(scored.scores, key=lambda score: score.file.path):
+        print_scores(file, list(of_file), plots, args)
+    if args.untargeted:
+        print_least(scored.scores)
+    if args.table:
+        print_table(scored.scores, args.table, args.untargeted)
+    print(findings.images_line(scored))
+    for finding in findings.findings(scored):
+        print(finding.line)
+    print(line("SIGNATURE", 1) + signature.signature(scored))
+    print_attacks(scored.pairs)
+    print_summary(scored.pairs, args)
 
 
 def print_scores(
@@ -276,83 +281,6 @@ def print_scores(
             print(f"bnd_norm {score.norm}: {remark}")
 
 
-def reasons(fitted: list[Score]) -> str:
-    """How many fits are replaced for each reason, in brackets; empty if none is."""
-    counts = Counter(re.sub(r" is [-\d.e]+$", "", each.fit.problem) for each in fitted)
-    del counts[""]
-    named = ", ".join(f"{reason}: {count}" for reason, count in counts.items())
-    return f" ({named})" if counts else ""
-
-
-def remarks(score: Score) -> Iterator[str]:
-    """What is to be said against a score, and what to do about it."""
-    limits = score.file.limits
-    if score.fit.problem:
-        yield f"scored by the maximum: {score.fit.problem}"
-    elif score.interval is not None and score.interval.irregular:
-        yield f"irregular: the shape is below {REGULAR_SHAPE:g}, so the interval is a rough one"
-    if score.is_impossible:
-        yield f"impossible: no valid input is farther than {limits.farthest[score.norm]:.5g}"
-    elif score.is_outside:
-        sampled = f"sampled up to the distance {limits.sampled[score.norm]:.5g}"
-        yield f"outside: {sampled}{how_to_reach(score)}"
-    if score.grows:
-        grown = ", ".join(f"{each:.5g} at {m}N" for m, each in score.merged.items())
-        yield f"grows: the constant is {score.fit.end_point:.5g}, and {grown}"
-
-
-def how_to_reach(score: Score) -> str:
-    """The options that sample a ball in which the distance of a score lies."""
-    record, norm = score.file, score.norm
-    ball, radius = record.provenance.get("sample_norm"), record.provenance.get("radius")
-    if ball not in NORM_OF_BALL or not isinstance(radius, float) or not 0 < radius < np.inf:
-        return ""
-    needed = radius * score.uncapped / record.limits.sampled[norm]
-    if NORM_OF_BALL[ball] == norm or needed <= MUCH_LARGER * radius:
-        return f"; --radius {rounded_up(needed)} reaches it"
-    own_ball = next(name for name, of_ball in NORM_OF_BALL.items() if of_ball == norm)
-    return f"; --sample_norm {own_ball} --radius {rounded_up(score.uncapped)} reaches it"
-
-
-def rounded_up(value: float) -> str:
-    """Two digits, not less than the value."""
-    return f"{float(f'{value * 1.05:.2g}'):g}"
-
-
-def interval_line(score: Score, level: float) -> str:
-    """The line of a score's interval; without one its ends are nan."""
-    interval = score.interval
-    fields = {
-        **named(score),
-        "bnd_norm": score.norm,
-        "bnd": score.score,
-        "low": np.nan if interval is None else score.low,
-        "high": np.nan if interval is None else score.high,
-        "level": level,
-        "bounded": interval is not None and interval.bounded,
-        "inside": UNKNOWN if score.file.limits is None else not score.is_outside,
-    }
-    return line("INTERVAL", 1, **fields)
-
-
-def attack_line(score: Score) -> str:
-    """The line of a score beside the distance that an attack needs."""
-    fields = {
-        **named(score),
-        "norm": score.norm,
-        "distance": score.distance,
-        "bnd": score.score,
-        "ratio": score.ratio,
-    }
-    return line("ATTACK", 1, **fields, **({"verdict": REFUTED} if score.is_refuted else {}))
-
-
-def named(score: Score) -> dict[str, object]:
-    """The fields that name the image and the target of a score."""
-    name = score.file.name
-    return {"id": name.image_id, "target_label": name.target_label, "info": name.info}
-
-
 def print_table(scores: list[Score], norm: str, untargeted: bool) -> None:
     """The scores in a norm with their intervals and attacks, for people to read.
 
@@ -365,34 +293,9 @@ def print_table(scores: list[Score], norm: str, untargeted: bool) -> None:
             least.setdefault(score.file.name.image_id, score)
         of_norm = [least[image_id] for image_id in sorted(least)]
     if of_norm:
-        print("\n".join(tables.lines(of_norm)))
+        print("\n".join(printed_table.lines(of_norm)))
     else:
         print(f"--table {norm}: there are no scores in this norm: second order has L2 alone")
-
-
-def debug_line(score: Score, method: str) -> str:
-    """The line of one fit; g_x0 prints in full."""
-    name, fit = score.file.name, score.fit
-    fields = {
-        "id": name.image_id,
-        "true_label": name.true_label,
-        "target_label": name.target_label,
-        "info": name.info,
-        "nsamps": name.nsamp,
-        "niters": name.niters,
-        "bnd_norm": score.norm,
-        "bnd": score.score,
-    }
-    if method in FITTED:
-        fields |= {
-            "ks": fit.ks,
-            "pVal": fit.p_value,
-            "shape": fit.shape,
-            "loc": fit.location,
-            "scale": fit.scale,
-            "g_x0": repr(score.file.g_x0),
-        }
-    return line("DEBUG", 1, **fields)
 
 
 def plot(score: Score, folder: Path, slope: bool) -> None:
@@ -414,10 +317,9 @@ def plot(score: Score, folder: Path, slope: bool) -> None:
     plot_fit(path, maxima, score.fit, title, gradient if name.order == 1 else curvature)
 
 
-def least_scores(scores: list[Score]) -> list[Pair]:
-    """The least scores of each image over its targets, which are printed; as one kind."""
-    images = summary.untargeted(scores)
-    for image in images:
+def print_least(scores: list[Score]) -> None:
+    """A line for each image of an untargeted run: its least scores over the targets."""
+    for image in summary.untargeted(scores):
         if image.absent:
             print(f"warning: image {image.image_id}: {image.absent} classes have no file")
         fields = {
@@ -426,25 +328,6 @@ def least_scores(scores: list[Score]) -> list[Pair]:
             **{f"clever_L{norm}": value for norm, value in image.least.items()},
         }
         print(line("STATS", 1, **fields))
-    return [
-        Pair("untargeted", norm, value, image.nearest.get(norm))
-        for image in images
-        for norm, value in image.least.items()
-    ]
-
-
-def by_kind(scores: list[Score], user_type: str) -> list[Pair]:
-    """The scores with their kind of target; `user_type` is that of named targets."""
-    names = {NAMED_BY_USER: user_type} if user_type else {}
-    return [
-        Pair(
-            names.get(each.file.name.info, each.file.name.info),
-            each.norm,
-            each.score,
-            each.distance,
-        )
-        for each in scores
-    ]
 
 
 def print_attacks(pairs: list[Pair]) -> None:
@@ -454,8 +337,9 @@ def print_attacks(pairs: list[Pair]) -> None:
             print(line("ATTACK", 0, info=kind, norm=norm, **attacks._asdict()))
 
 
-def print_summary(pairs: list[Pair], how: str, level: float) -> None:
+def print_summary(pairs: list[Pair], args: argparse.Namespace) -> None:
     """The L0 lines: a kind of target each, its scores over the images; intervals come before."""
+    how, level = "min" if args.min else "mean", args.level
     means = []
     for kind, by_norm in summary.averages(pairs, how, level).items():
         fields, ends = {}, {}

@@ -21,6 +21,7 @@ from lipschitz.maths.interval import LEVEL, check_level
 from lipschitz.network import LOGITS, Network
 from lipschitz.results import scoring, tables
 from lipschitz.results.matfile import Record
+from lipschitz.results.scored import Scoring, scored
 from lipschitz.sampling import accuracy
 from lipschitz.sampling.attack import Plan
 from lipschitz.sampling.experiment import sample_image
@@ -66,14 +67,16 @@ def clever_scores(
     `attack` are the steps of the attack on each target (0: none; by default it takes a few percent
     of the time), `level` is that of the scores' intervals.
 
-    `lipschitz.results.tables.frame` tells what the columns are. Raises InputError if
-    the images do not fit the network, ValueError if an argument does not.
+    docs/reading_scores.md tells what the columns are. Raises InputError if the images do not fit
+    the network, ValueError if an argument does not.
     """
     own = own_images.of_values(images, labels)
     box = None if isinstance(model, Network) else input_range
     network = network_of(model, box, mean, std, outputs, own.shape)
     data = places.evaluation_set(own, network)
     settings = Settings(
+        dataset="",
+        model_name=name_of(model),
         Nsamps=Nsamp,
         Niters=Niters,
         order=order,
@@ -105,7 +108,8 @@ def clever_scores(
         count = catalogue.accuracy_images(data)
         seen = Seen(found[:count], logits[:count])
         records = list(_records(sampler, settings, data.images, chosen, plan, seen))
-    return tables.frame(scoring.score(records, level=level))
+    how = Scoring(level=level)
+    return tables.frame([scored(records, how=how)] if records else [])
 
 
 def _records(
@@ -134,9 +138,16 @@ def _records(
             attacks = attack_image(margins, seen, plan, transform)
         for info, estimate, attacked in zip(image.info, found, attacks, strict=True):
             if estimate.is_complete():
-                yield scoring.record(estimate, settings, image, info, x_0, attacked)
+                parts = estimate, settings, sampler.network
+                yield scoring.record(*parts, image, info, x_0, attacked)
             else:
                 say(f"image {image.image_id}: no score for class {estimate.target_label}")
+
+
+def name_of(model: object) -> str:
+    """What tables call a model: the name that it has, or that of its class."""
+    name = getattr(model, "name", None)
+    return name if isinstance(name, str) else type(model).__name__
 
 
 def _is_watched() -> bool:

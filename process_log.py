@@ -1,7 +1,8 @@
 """Tabulate: average the scores in logs of clever.py per model, kind of target and norm.
 
-Reads what clever.py printed, kept in files; prints a line per average and two LaTeX tables. With
---save_pickle it also writes pickle_* files to the current folder.
+Reads what clever.py printed, kept in files, or the tables that it wrote (--csv, --json, --parquet);
+prints a line per average and two LaTeX tables. With --save_pickle it also writes pickle_* files to
+the current folder.
 
 A row is a model, with the settings of its sub-folder if any (cifar normal defend_jpeg). Experiments
 of one model that differ in the folder they were saved to, N, iterations, activation, order or
@@ -31,7 +32,9 @@ import pandas as pd
 from lipschitz.data.dataset import DATASETS
 from lipschitz.data.targets import UNTARGETED
 from lipschitz.file_name import INFO, NUMBER, FileName
-from lipschitz.network import NOT_LOGITS
+from lipschitz.network import NOT_LOGITS, short_fingerprint
+from lipschitz.results import table_files
+from lipschitz.results.scoring import FITTED
 from lipschitz.support.command import run
 from lipschitz.support.errors import InputError
 from lipschitz.support.options import Parser
@@ -77,6 +80,40 @@ DRAWN = dict.fromkeys(("nsamps", "niters"), int)
 WORDS = {"info": INFO, "bnd_norm": "[12i]"} | dict.fromkeys([*IDS, *DRAWN], NUMBER)
 FIT = dict.fromkeys(("ks", "pVal", "shape", "loc", "scale", "g_x0"), float)
 
+# the columns of clever.py's tables that hold them
+OF_TABLE = {
+    "id": "image",
+    "true_label": "true_label",
+    "target_label": "target_label",
+    "info": "kind",
+    "bnd_norm": "norm",
+    "bnd": "score",
+    "nsamps": "N",
+    "niters": "iterations",
+    "activation": "activation",
+    "order": "order",
+    "impossible": "impossible",
+    "outside": "outside",
+}
+FIT_OF_TABLE = {
+    "ks": "ks",
+    "pVal": "p_value",
+    "shape": "shape",
+    "loc": "location",
+    "scale": "scale",
+    "g_x0": "g_x0",
+}
+SOURCE_OF_TABLE = {
+    "sample_norm": "ball",
+    "radius": "radius",
+    "transform": "transformation",
+    "compute_slope": "compute_slope",
+    "seed": "seed",
+    "drawn": "drawn",
+    "box": "box",
+    "outputs": "outputs",
+}
+
 # what clever.py says against a bound, below its line
 AGAINST_FIT = ("impossible", "outside")
 AGAINST = re.compile(rf"bnd_norm [12i]: ({'|'.join(AGAINST_FIT)}):")
@@ -93,7 +130,9 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = Parser(__doc__)
     add = parser.add_argument
-    add("logs", nargs="+", type=Path, help="logs, or folders (searched recursively for *.log)")
+    endings = ", ".join(f".{form}" for form in table_files.READERS)
+    places = f"logs, tables ({endings}), or folders (searched recursively for *.log)"
+    add("logs", nargs="+", type=Path, help=places)
     frames = "save pandas data frames, a row per bound, as pickle_MODEL_KIND_normP"
     add("--save_pickle", action="store_true", help=frames)
     return parser.parse_args()
@@ -135,7 +174,8 @@ def load(logs: list[Path]) -> tuple[pd.DataFrame, int]:
     """The bounds in the logs, one a row, and how many lines are damaged."""
     bounds, damaged = [], 0
     for log in logs:
-        found, problems = read_log(log)
+        is_table = table_files.ending(log) in table_files.READERS
+        found, problems = (read_table if is_table else read_log)(log)
         for problem in problems:
             print(printable(f"left out {problem}"), file=sys.stderr)
         if not found and not problems:
@@ -187,6 +227,40 @@ def read_log(log: Path) -> tuple[list[dict[str, object]], list[str]]:
     if not complete:
         print(printable(f"warning: {log} ends before its summary: scores may be missing"))
     return bounds, problems
+
+
+def read_table(path: Path) -> tuple[list[dict[str, object]], list[str]]:
+    """The bounds in a table that clever.py wrote, as a log would have them, and what is wrong."""
+    bounds, problems = [], []
+    for place, row in enumerate(table_files.read(path).to_dict("records"), start=1):
+        try:
+            bounds.append(bound_of_row(row) | {"log": str(path)})
+        except ValueError as error:
+            problems.append(f"{path}, row {place}: {error}")
+    return bounds, problems
+
+
+def bound_of_row(row: dict[str, object]) -> dict[str, object]:
+    """A row of a table with the names and words of a log; raises ValueError if it is damaged."""
+    bound = {ours: row[theirs] for ours, theirs in OF_TABLE.items()}
+    if row["method"] in FITTED:
+        bound |= {ours: row[theirs] for ours, theirs in FIT_OF_TABLE.items()}
+    for name, pattern in WORDS.items():
+        if not re.fullmatch(pattern, str(bound[name]), re.ASCII):
+            raise ValueError(f"its {name} is {str(bound[name])[:80]!r}")
+    if bound["bnd"] != bound["bnd"]:
+        raise ValueError("its score is missing")
+    words = {name: printable(str(row[name])) for name in SCORING}
+    source = {ours: as_printed(row[theirs]) for ours, theirs in SOURCE_OF_TABLE.items()}
+    source["network"] = printable(short_fingerprint(row["network_fingerprint"]))
+    told = experiment(Path(row["file"]), row["dataset"], row["network"])
+    doubts = "".join(f"{printable(doubt)}\n" for doubt in row["doubts"].splitlines())
+    return told | bound | words | source | {"doubts": doubts}
+
+
+def as_printed(value: object) -> str:
+    """A setting as clever.py prints it; one that is missing is empty."""
+    return "" if pd.isna(value) else printable(str(value))
 
 
 def encoding(log: Path) -> str:

@@ -5,9 +5,13 @@ import shutil
 import signal
 import threading
 
+import numpy as np
 import pytest
 
-from tests.helpers import SHARED, run_here
+from lipschitz.results import matfile
+from lipschitz.results.attacked import Attacked
+from lipschitz.settings import Limits, Settings, as_json
+from tests.helpers import GOLDEN, SHARED, run_here
 
 
 @pytest.fixture(scope="session")
@@ -75,3 +79,33 @@ def server(tmp_path):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+@pytest.fixture
+def attacked_folder(tmp_path):
+    """Six golden files with an attack, limits, a network, names and a picture.
+
+    The attacks of image 0 found nothing; those of image 1 refute scores in L2 above 1.
+    """
+    folder = shutil.copytree(GOLDEN / "l2/mnist_normal", tmp_path / "mnist_normal")
+    settings = Settings()
+    for path in folder.iterdir():
+        image = matfile.load(path).name.image_id
+        nearest = {"1": 20.0, "2": 1.0, "i": 0.5} if image else dict.fromkeys("12i", np.inf)
+        told = vars(settings) | {"box": str(settings.box), "radius": 3.0, "drawn": 1024}
+        told |= {
+            "Niters": 50,
+            "network": "0123456789abcdef-fedcba9876543210",
+            "image": f"{image:064x}",
+        }
+        x_0 = np.full((28, 28, 1), 0.5, np.float32)
+        limits = Limits(dict.fromkeys("12i", 1e3), {"1": 3.0, "2": 3.0, "i": 3 / 28})
+        attack = Attacked(nearest, dict.fromkeys("12i", True), {}, {"gradients": 100})
+        matfile.add(
+            path,
+            matfile.limits(limits)
+            | matfile.attack(attack)
+            | matfile.description(x_0, settings.box, "dog,1.png", "seven; 7", 'a "1"')
+            | {matfile.SETTINGS_KEY: as_json(told)},
+        )
+    return folder

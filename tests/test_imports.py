@@ -9,7 +9,7 @@ import pytest
 from tests.helpers import ROOT
 
 FRAMEWORKS = {"tensorflow", "keras", "torch", "torchvision", "timm"}
-SLOW = {"scipy.stats", "matplotlib"}
+SLOW = {"scipy.stats", "matplotlib", "pandas", "PIL", "jinja2"}
 
 
 def python(code, cwd):
@@ -24,7 +24,7 @@ def python(code, cwd):
     ("module", "absent"),
     [
         ("clever", FRAMEWORKS | SLOW),
-        ("process_log", FRAMEWORKS),
+        ("process_log", FRAMEWORKS | SLOW - {"pandas"}),
         ("collect_gradients", FRAMEWORKS),  # errors in the options come before its seconds
         ("catalogue", FRAMEWORKS),
         ("lipschitz.sampling.worker", FRAMEWORKS | SLOW),

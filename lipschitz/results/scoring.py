@@ -19,16 +19,18 @@ from lipschitz.file_name import EXTENSION, FileName, has_ending
 from lipschitz.maths.interval import LEVEL, Interval, intervals
 from lipschitz.maths.scores import DUAL_NORM, clever_score, ratio, second_order_score
 from lipschitz.maths.weibull import FEW_MAXIMA, SHAPE_REG, Fit, fit
-from lipschitz.network import LOGITS, NOT_LOGITS
-from lipschitz.results import matfile
+from lipschitz.network import LOGITS, NOT_LOGITS, Network
+from lipschitz.results import matfile, picture
 from lipschitz.results.attacked import Attacked
 from lipschitz.results.estimate import Estimate
 from lipschitz.results.matfile import CURVATURE_KEYS, GRADIENT_KEYS, Record
 from lipschitz.settings import Settings, difference, experiment_of, in_print
 from lipschitz.support.errors import InputError
 from lipschitz.support.text import printable
+from lipschitz.version import version
 
 UNKNOWN = "unknown"  # a setting that a file does not tell
+REFUTED = "REFUTED"
 BOUND_NORMS = {1: ("1", "2", "i"), 2: ("2",)}  # by order
 METHODS = ("mle", "mle_reg", "maxsamp")
 FITTED = ("mle", "mle_reg")
@@ -195,6 +197,7 @@ def load(paths: list[Path], slope: bool = False) -> Loaded:
 def record(
     estimate: Estimate,
     settings: Settings,
+    network: Network,
     image: SelectedImage,
     info: str,
     x_0: np.ndarray,
@@ -214,10 +217,15 @@ def record(
         maxima={norm: np.abs(getattr(estimate, key)) for norm, key in keys.items()},
         outputs=LOGITS,
         doubts=(),
-        provenance={},
+        provenance=settings.provenance(network, x_0, image.largest_logit),
         misnamed=False,
         limits=settings.limits(x_0),
         attack=attack,
+        dataset=settings.dataset,
+        network=settings.model_name,
+        picture=picture.of_image(x_0, settings.box),
+        input_shape=x_0.shape,
+        version=version(),
     )
 
 

@@ -12,6 +12,8 @@ from lipschitz.results.scoring import Score
 
 Result = TypeVar("Result")
 
+UNTARGETED_KIND = "untargeted"  # what the least scores of images are called
+
 
 class ImageScores(NamedTuple):
     """The least scores of an image over its targets, by norm."""

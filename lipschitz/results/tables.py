@@ -1,83 +1,159 @@
-"""Scores as a table: a row for each image, target and norm."""
+"""Scores as a data frame: a row for each image, target and norm."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from lipschitz.results import scoring
+from lipschitz.results.scored import Scored
 from lipschitz.results.scoring import Score
+from lipschitz.results.signature import signature
+from lipschitz.support.text import printable
+from lipschitz.version import version
 
 if TYPE_CHECKING:
     import pandas as pd
 
-REFUTED = "REFUTED"
+LONGEST = 256  # characters of what a file tells
+WORD, WHOLE, NUMBER, TRUTH = "str", "Int64", "float64", "boolean"  # dtypes of pandas
+
+# docs/reading_scores.md tells what each column holds, and its unit
+COLUMNS = {
+    **dict.fromkeys(("experiment", "dataset", "network"), WORD),
+    **dict.fromkeys(("image", "true_label", "target_label"), WHOLE),
+    **dict.fromkeys(("image_name", "true_name", "target_name", "kind", "norm"), WORD),
+    **dict.fromkeys(("score", "low", "high", "level"), NUMBER),
+    **dict.fromkeys(("bounded", "inside", "outside", "impossible"), TRUTH),
+    **dict.fromkeys(("distance", "ratio"), NUMBER),
+    **dict.fromkeys(("refuted", "grows"), TRUTH),
+    **dict.fromkeys(("g_x0", "end_point", "shape", "location", "scale", "ks", "p_value"), NUMBER),
+    "problem": WORD,
+    **dict.fromkeys(("N", "iterations", "drawn"), WHOLE),
+    "ball": WORD,
+    "radius": NUMBER,
+    "transformation": WORD,
+    **dict.fromkeys(("order", "seed"), WHOLE),
+    **dict.fromkeys(("activation", "box", "outputs"), WORD),
+    "compute_slope": TRUTH,
+    "method": WORD,
+    "shape_reg": NUMBER,
+    **dict.fromkeys(("use_slope", "cap"), TRUTH),
+    "num_samples": WHOLE,
+    **dict.fromkeys(
+        ("network_fingerprint", "image_fingerprint", "signature", "version", "sampled_by"), WORD
+    ),
+    **dict.fromkeys(("doubts", "file"), WORD),
+}
 
 
-def frame(scores: list[Score]) -> pd.DataFrame:
-    """A data frame of scores.
+def frame(experiments: Iterable[Scored]) -> pd.DataFrame:
+    """A data frame of scores with these `COLUMNS`; what is not known is empty, or missing."""
+    return of_rows([row for each in experiments for row in _rows(each)])
 
-    `score` is a distance in the norm `norm` ("1", "2" or "i"), in units of the network's inputs.
-    `end_point` is the local Lipschitz constant; `shape`, `scale`, `ks` and `p_value` are of its fit
-    (-1 if there is none), and `problem` says why the largest maximum takes its place, if it does.
-    `low` and `high` are the ends of the score's interval (nan if there is none), `bounded` says
-    whether the maxima alone bound the constant, without the fit's penalty. `outside` marks a
-    distance that was not sampled, `impossible` one that no valid input has. `distance` is the
-    smallest at which an attack found the target (inf: at none; nan: there was no attack), `ratio`
-    the score over it, and `refuted` marks a ratio above 1.
-    """
+
+def of_rows(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """A frame of rows that have a value for each of the `COLUMNS`, None if it is missing."""
     import pandas as pd
 
-    found = pd.DataFrame([_row(score) for score in scores], columns=COLUMNS)
-    return found.astype(dict.fromkeys(("low", "high", "distance", "ratio"), float))
-
-
-COLUMNS = (
-    *("image", "true_label", "target_label", "kind", "norm", "score", "g_x0", "end_point"),
-    *("shape", "scale", "ks", "p_value", "problem", "low", "high", "bounded"),
-    *("outside", "impossible", "distance", "ratio", "refuted"),
-)
-
-
-def _row(score: Score) -> tuple[object, ...]:
-    name, fit = score.file.name, score.fit
-    return (
-        *(name.image_id, name.true_label, name.target_label, name.info, score.norm, score.score),
-        *(score.file.g_x0, fit.end_point, fit.shape, fit.scale, fit.ks, fit.p_value, fit.problem),
-        *(score.low, score.high, score.interval is not None and score.interval.bounded),
-        *(score.is_outside, score.is_impossible, score.distance, score.ratio, score.is_refuted),
-    )
-
-
-def lines(scores: list[Score]) -> list[str]:
-    """A line for each score: its interval, the attack beside it, and what is to be said."""
-    heading = ("image", "true", "target", "kind", "score", "interval", "attack", "ratio", "")
-    return [_aligned(heading), *map(_line, scores)]
-
-
-def _aligned(cells: Sequence[object]) -> str:
-    """Cells of a table as one line."""
-    image, true, target, kind, score, interval, attack, ratio, said = cells
-    return (
-        f"{image:>5} {true:>4} {target:>6} {kind:8} "
-        f"{score:9} {interval:21} {attack:10} {ratio:6} {said}"
-    ).rstrip()
-
-
-def _line(score: Score) -> str:
-    name = score.file.name
-    interval = "" if score.interval is None else f"{score.low:.4g} to {score.high:.4g}"
-    attack = ratio = ""
-    if score.distance is not None:
-        none_found = np.isinf(score.distance)
-        attack = "none found" if none_found else f"{score.distance:.4g}"
-        ratio = "" if none_found else f"{score.ratio:.2f}"
-    marks = {
-        REFUTED: score.is_refuted,
-        "impossible": score.is_impossible,
-        "outside": score.is_outside and not score.is_impossible,
+    # column by column: pandas would take whole numbers for floats if one is missing
+    columns = {
+        name: pd.Series([row[name] for row in rows], dtype=dtype) for name, dtype in COLUMNS.items()
     }
-    said = ", ".join(mark for mark, holds in marks.items() if holds)
-    ids = name.image_id, name.true_label, name.target_label, name.info
-    return _aligned((*ids, f"{score.score:.4g}", interval, attack, ratio, said))
+    return pd.DataFrame(columns)
+
+
+def _rows(scored: Scored) -> Iterator[dict[str, object]]:
+    """The rows of an experiment."""
+    of_experiment = {
+        "experiment": printable(scored.heading),
+        "signature": signature(scored),
+        "version": version(),
+        "outputs": scoring.outputs(scored.members),
+        "doubts": "\n".join(scoring.doubts(scored.members)),
+        "level": scored.how.level,
+        "method": scored.how.method,
+        "shape_reg": scored.how.shape_reg,
+        "use_slope": scored.how.use_slope,
+        "cap": scored.how.cap,
+        "num_samples": scored.how.num_samples,
+    }
+    for score in scored.scores:
+        yield of_experiment | _of_file(score) | _of_fit(score) | _of_score(score)
+
+
+def _of_file(score: Score) -> dict[str, object]:
+    record, name, told = score.file, score.file.name, score.file.provenance
+    return {
+        "dataset": record.dataset,
+        "network": record.network,
+        "image": name.image_id,
+        "true_label": name.true_label,
+        "target_label": name.target_label,
+        "image_name": record.image_name,
+        "true_name": record.true_name,
+        "target_name": record.target_name,
+        "kind": name.info,
+        "N": name.nsamp,
+        "iterations": name.niters,
+        "drawn": _whole(told.get("drawn")),
+        "ball": _word(told.get("sample_norm")),
+        "radius": _number(told.get("radius")),
+        "transformation": _word(told.get("transform")),
+        "order": name.order,
+        "seed": _whole(told.get("seed")),
+        "activation": name.activation,
+        "box": _word(told.get("box")),
+        "compute_slope": _truth(told.get("compute_slope")),
+        "network_fingerprint": _word(told.get("network")),
+        "image_fingerprint": _word(told.get("image")),
+        "sampled_by": record.version,
+        "file": printable(str(record.path)),
+    }
+
+
+def _of_fit(score: Score) -> dict[str, object]:
+    fit = score.fit
+    return {
+        "end_point": fit.end_point,
+        "shape": fit.shape,
+        "location": fit.location,
+        "scale": fit.scale,
+        "ks": fit.ks,
+        "p_value": fit.p_value,
+        "problem": fit.problem,
+    }
+
+
+def _of_score(score: Score) -> dict[str, object]:
+    return {
+        "norm": score.norm,
+        "score": score.score,
+        "low": score.low,
+        "high": score.high,
+        "bounded": score.interval is not None and score.interval.bounded,
+        "inside": None if score.file.limits is None else not score.is_outside,
+        "outside": score.is_outside,
+        "impossible": score.is_impossible,
+        "distance": score.distance,
+        "ratio": score.ratio,
+        "refuted": score.is_refuted,
+        "grows": score.grows,
+        "g_x0": score.file.g_x0,
+    }
+
+
+def _word(value: object) -> str:
+    return printable(value[:LONGEST]) if isinstance(value, str) else ""
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, float | int) else None
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and abs(value) < 2**63 else None
+
+
+def _truth(value: object) -> bool | None:
+    return bool(value) if isinstance(value, bool | int) else None

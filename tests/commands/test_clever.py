@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
 
-import clever as command
 from lipschitz.maths.ball import Ball, radii_inside
-from lipschitz.results import matfile, scoring
+from lipschitz.results import matfile, remarks, scoring
 from lipschitz.results.attacked import Attacked
 from lipschitz.settings import Limits
 from tests.helpers import EXPECTED, GOLDEN, ROOT, lines, run_here
@@ -480,4 +479,4 @@ def test_the_advice_is_a_ball_that_holds_the_score(ball, radius, norm, advice):
         provenance={"sample_norm": ball, "radius": radius} if ball else {},
     )
     (score,) = [each for each in scoring.score([record], "maxsamp") if each.norm == norm]
-    assert command.how_to_reach(score) == advice
+    assert remarks.how_to_reach(score) == advice

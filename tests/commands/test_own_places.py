@@ -222,6 +222,12 @@ def test_pictures_in_class_folders_are_numbered_in_sorted_order(of_arrays):
     (found,) = maxima(folder / "lipschitz_mat" / "pictures_digits_2layer").values()
     (of_image,) = [each for name, each in expected.items() if name.split("_")[2] == "2"]
     np.testing.assert_allclose(found["g_x0"], of_image["g_x0"], rtol=1e-5)
+    # what the file keeps for people to see
+    assert found["image_name"].item() == f"class {label}/2.png"
+    assert found["true_name"].item() == f"class {label}"
+    assert found["target_name"].item() == f"class {found['target_label'].item()}"
+    np.testing.assert_array_equal(found["picture"], PIXELS[2])
+    assert found["input_shape"].ravel().tolist() == [28, 28, 1]
 
 
 def test_without_labels_the_prediction_counts_as_true(of_arrays):

@@ -1,0 +1,46 @@
+"""What is to be said against a single score, and what to do about it."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from lipschitz.maths.ball import NORM_OF_BALL
+from lipschitz.maths.interval import REGULAR_SHAPE
+from lipschitz.results.scoring import Score
+
+MUCH_LARGER = 2.0  # times a radius: a larger ball of another norm holds little of the score's
+
+
+def remarks(score: Score) -> Iterator[str]:
+    """What is to be said against a score, and what to do about it."""
+    limits = score.file.limits
+    if score.fit.problem:
+        yield f"scored by the maximum: {score.fit.problem}"
+    elif score.interval is not None and score.interval.irregular:
+        yield f"irregular: the shape is below {REGULAR_SHAPE:g}, so the interval is a rough one"
+    if score.is_impossible:
+        yield f"impossible: no valid input is farther than {limits.farthest[score.norm]:.5g}"
+    elif score.is_outside:
+        sampled = f"sampled up to the distance {limits.sampled[score.norm]:.5g}"
+        yield f"outside: {sampled}{how_to_reach(score)}"
+    if score.grows:
+        grown = ", ".join(f"{each:.5g} at {m}N" for m, each in score.merged.items())
+        yield f"grows: the constant is {score.fit.end_point:.5g}, and {grown}"
+
+
+def how_to_reach(score: Score) -> str:
+    """The options that sample a ball in which the distance of a score lies."""
+    record, norm = score.file, score.norm
+    ball, radius = record.provenance.get("sample_norm"), record.provenance.get("radius")
+    if ball not in NORM_OF_BALL or not isinstance(radius, float) or not 0 < radius < np.inf:
+        return ""
+    needed = radius * score.uncapped / record.limits.sampled[norm]
+    if NORM_OF_BALL[ball] == norm or needed <= MUCH_LARGER * radius:
+        return f"; --radius {rounded_up(needed)} reaches it"
+    own_ball = next(name for name, of_ball in NORM_OF_BALL.items() if of_ball == norm)
+    return f"; --sample_norm {own_ball} --radius {rounded_up(score.uncapped)} reaches it"
+
+
+def rounded_up(value: float) -> str:
+    """Two digits, not less than the value."""
+    return f"{float(f'{value * 1.05:.2g}'):g}"
