@@ -92,8 +92,6 @@ OF_TABLE = {
     "niters": "iterations",
     "activation": "activation",
     "order": "order",
-    "impossible": "impossible",
-    "outside": "outside",
 }
 FIT_OF_TABLE = {
     "ks": "ks",
@@ -255,7 +253,8 @@ def bound_of_row(row: dict[str, object]) -> dict[str, object]:
     source["network"] = printable(short_fingerprint(row["network_fingerprint"]))
     told = experiment(Path(row["file"]), row["dataset"], row["network"])
     doubts = "".join(f"{printable(doubt)}\n" for doubt in row["doubts"].splitlines())
-    return told | bound | words | source | {"doubts": doubts}
+    against = {name: row[name] is True for name in AGAINST_FIT}
+    return told | bound | words | source | against | {"doubts": doubts}
 
 
 def as_printed(value: object) -> str:

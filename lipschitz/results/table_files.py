@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1  # of JSON; it grows if a column is removed or means something else
 FORMAT = "clever scores"
+Row = dict[str, object]  # by column
 LARGEST = 2**30  # bytes: ten million rows
 MOST_ROWS = 10**7  # of a parquet file, which can repeat one without end
 INFINITE = {np.inf: "inf", -np.inf: "-inf"}  # JSON has no such numbers
@@ -39,7 +40,7 @@ def read(path: Path) -> pd.DataFrame:
     Raises InputError if the file cannot be read, or is not of scores.
     """
     try:
-        return READERS[ending(path)](regular_file.read(path, LARGEST))
+        return tables.of_rows(READERS[ending(path)](regular_file.read(path, LARGEST)))
     except Exception as error:  # the readers raise what their parsing stumbles over
         raise InputError(f"{path} is no table of scores: {first_line(error)}") from error
 
@@ -54,30 +55,12 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
     frame.to_csv(path, index=False)
 
 
-def read_csv(content: bytes) -> pd.DataFrame:
-    """The frame in the content of a CSV file."""
+def read_csv(content: bytes) -> list[Row]:
+    """The rows in the content of a CSV file."""
     import pandas as pd
 
     text = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
-    return tables.of_rows(
-        [
-            {name: OF_TEXT[dtype](row[name]) for name, dtype in COLUMNS.items()}
-            for row in _complete(text.to_dict("records"))
-        ]
-    )
-
-
-def _complete(rows: list[dict[str, object]]) -> list[dict[str, object]]:
-    """The rows. Raises ValueError if they lack a column."""
-    if missing := [name for row in rows[:1] for name in COLUMNS if name not in row]:
-        raise ValueError(f"it lacks the column {missing[0]}")
-    return rows
-
-
-def _truth(text: str) -> bool | None:
-    if text not in TRUTHS:
-        raise ValueError(f"{text[:80]!r} is neither True nor False")
-    return TRUTHS[text]
+    return _rows(text.to_dict("records"), OF_TEXT)
 
 
 def write_json(frame: pd.DataFrame, path: Path) -> None:
@@ -97,35 +80,14 @@ def _plain_rows(frame: pd.DataFrame) -> list[list[object]]:
     ]
 
 
-def read_json(content: bytes) -> pd.DataFrame:
-    """The frame in the content of a JSON file."""
+def read_json(content: bytes) -> list[Row]:
+    """The rows in the content of a JSON file."""
     contents = json.loads(content)
     if not isinstance(contents, dict) or contents.get("format") != FORMAT:
         raise ValueError(f"its format is not {FORMAT!r}")
     if contents.get("schema") != SCHEMA:
         raise ValueError(f"its schema is {contents.get('schema')}, this version reads {SCHEMA}")
-    return tables.of_rows(
-        [
-            {name: OF_JSON[dtype](row[name]) for name, dtype in COLUMNS.items()}
-            for row in _complete(contents["rows"])
-        ]
-    )
-
-
-def _of_type(kind: type) -> Callable[[object], object]:
-    """A function that lets values of a type and None pass; it raises ValueError for others."""
-
-    def check(value: object) -> object:
-        if value is not None and type(value) is not kind:
-            raise ValueError(f"{str(value)[:80]!r} is of another type than its column")
-        return value
-
-    return check
-
-
-def _number(value: object) -> float | None:
-    """A number, or a word for an infinite one."""
-    return None if value is None else float(value)
+    return _rows(contents["rows"], OF_VALUES)
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
@@ -134,18 +96,15 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
     frame.to_parquet(path, index=False)
 
 
-def read_parquet(content: bytes) -> pd.DataFrame:
-    """The frame in the content of a parquet file."""
-    import pandas as pd
-
+def read_parquet(content: bytes) -> list[Row]:
+    """The rows in the content of a parquet file. Raises InputError if pyarrow is not installed."""
     require_parquet()
-    from pyarrow.parquet import read_metadata
+    from pyarrow.parquet import ParquetFile
 
-    file = io.BytesIO(content)
-    metadata = read_metadata(file)
-    if (rows := metadata.num_rows) > MOST_ROWS:
+    file = ParquetFile(io.BytesIO(content))
+    if (rows := file.metadata.num_rows) > MOST_ROWS:
         raise ValueError(f"it declares {rows} rows, more than {MOST_ROWS}")
-    return pd.read_parquet(file, columns=list(COLUMNS)).astype(COLUMNS)
+    return _rows(file.read(columns=list(COLUMNS)).to_pylist(), OF_VALUES)
 
 
 def require_parquet() -> None:
@@ -156,16 +115,40 @@ def require_parquet() -> None:
         raise InputError("parquet needs pyarrow: pip install pyarrow") from error
 
 
-OF_TEXT: dict[str, Callable[[str], object]] = {
+def _rows(rows: list[Row], of_dtype: Mapping[str, Callable[[object], object]]) -> list[Row]:
+    """The rows with values of their columns' types. Raises ValueError if they lack a column."""
+    if missing := [name for row in rows[:1] for name in COLUMNS if name not in row]:
+        raise ValueError(f"it lacks the column {missing[0]}")
+    return [{name: of_dtype[dtype](row[name]) for name, dtype in COLUMNS.items()} for row in rows]
+
+
+def _truth(text: str) -> bool | None:
+    if text not in TRUTHS:
+        raise ValueError(f"{text[:80]!r} is neither True nor False")
+    return TRUTHS[text]
+
+
+def _of_type(kind: type, missing: object = None) -> Callable[[object], object]:
+    """A function that returns values of a type; it raises ValueError for those of another."""
+
+    def check(value: object) -> object:
+        if value is not None and type(value) is not kind:
+            raise ValueError(f"{str(value)[:80]!r} is of another type than its column")
+        return missing if value is None else value
+
+    return check
+
+
+OF_TEXT = {
     WORD: str,
     WHOLE: lambda text: int(text) if text else None,
     NUMBER: lambda text: float(text) if text else None,
     TRUTH: _truth,
 }
-OF_JSON: dict[str, Callable[[object], object]] = {
-    WORD: _of_type(str),
+OF_VALUES = {
+    WORD: _of_type(str, missing=""),
     WHOLE: _of_type(int),
-    NUMBER: _number,
+    NUMBER: lambda value: None if value is None else float(value),  # or a word: INFINITE
     TRUTH: _of_type(bool),
 }
 WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
@@ -173,7 +156,7 @@ WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
     "json": write_json,
     "parquet": write_parquet,
 }
-READERS: dict[str, Callable[[bytes], pd.DataFrame]] = {
+READERS: dict[str, Callable[[bytes], list[Row]]] = {
     "csv": read_csv,
     "json": read_json,
     "parquet": read_parquet,
