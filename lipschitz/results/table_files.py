@@ -66,18 +66,16 @@ def read_csv(content: bytes) -> list[Row]:
 def write_json(frame: pd.DataFrame, path: Path) -> None:
     """Write JSON: an object with `format`, `schema` and `rows`, an object and a line each."""
     begin = json.dumps({"format": FORMAT, "schema": SCHEMA})[:-1]
-    named = (dict(zip(frame.columns, row, strict=True)) for row in _plain_rows(frame))
+    columns = [_plain(column) for _, column in frame.items()]
+    named = (dict(zip(frame, row, strict=True)) for row in zip(*columns, strict=True))
     rows = ",\n".join(json.dumps(row, allow_nan=False) for row in named)
     path.write_text(f'{begin}, "rows": [\n{rows}\n]}}\n')
 
 
-def _plain_rows(frame: pd.DataFrame) -> list[list[object]]:
-    """The rows with values that JSON has: None for what is missing, words for infinities."""
-    plain = frame.astype(object).where(frame.notna(), None)
-    return [
-        [INFINITE.get(value, value) if isinstance(value, float) else value for value in row]
-        for row in plain.to_numpy().tolist()
-    ]
+def _plain(column: pd.Series) -> list[object]:
+    """The values of a column as JSON has them: None for what is missing, words for infinities."""
+    values = column.astype(object).where(column.notna(), None).tolist()
+    return [INFINITE.get(value, value) if isinstance(value, float) else value for value in values]
 
 
 def read_json(content: bytes) -> list[Row]:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy.io import loadmat, savemat
 
 from lipschitz.file_name import FILE_NAME, FileName
-from lipschitz.results import matfile
+from lipschitz.results import matfile, tables
+from lipschitz.results.scored import Scoring, scored
 from tests.fuzz.cases import cases, loaded, spoiled
 from tests.helpers import GOLDEN
 
@@ -42,6 +43,10 @@ def load(folder, name, content, slope=False):
         return
     assert record.g_x0 > 0
     assert record.name.info.isprintable()
+    (*_, row) = tables.frame([scored([record], how=Scoring("maxsamp"))]).to_dict("records")
+    text = [value for name, value in row.items() if isinstance(value, str) and name != "doubts"]
+    assert all(value.isprintable() for value in text)
+    assert row["signature"].startswith("clever|v:")
     for maxima in record.maxima.values():
         assert maxima.dtype == np.float64
         assert np.isfinite(maxima).all()
@@ -59,6 +64,10 @@ def test_spoiled_bytes(folder, content, path, slope):
     load(folder, path.name, content, slope)
 
 
+LATER = (  # keys that 2018 had not
+    *("settings", "outputs", "doubts", "wrong_images", "farthest_L2", "attack_L2"),
+    *("image_name", "true_name", "target_name", "picture", "input_shape", "version"),
+)
 ODD = st.one_of(
     st.none(),
     st.integers(-(2**70), 2**70),
@@ -70,6 +79,9 @@ ODD = st.one_of(
     st.lists(st.text(max_size=3), max_size=3),
     st.just({"dataset": "../..", "model_name": "a\nb"}),
     st.just(np.zeros((2, 0, 3))),
+    st.just(np.zeros((9, 9), np.uint8)),
+    st.just('{"network": ["a"], "seed": 1e99, "radius": null, "box": "\\n", "drawn": {}}'),
+    st.just('{"sample_norm": "<script>", "radius": NaN, "order": "\\ud800", "image": 1}'),
     st.just(np.array([[1, "a"], [None, {"a": 1}]], object)),
 )
 
@@ -77,7 +89,9 @@ ODD = st.one_of(
 @cases()
 @given(
     path=st.sampled_from([FIRST, SECOND]),
-    odd=st.dictionaries(st.sampled_from([*contents(FIRST), *contents(SECOND)]), ODD, min_size=1),
+    odd=st.dictionaries(
+        st.sampled_from([*contents(FIRST), *contents(SECOND), *LATER]), ODD, min_size=1
+    ),
     compressed=st.booleans(),
 )
 def test_odd_values_under_the_right_keys(folder, path, odd, compressed):
