@@ -37,6 +37,7 @@ from lipschitz.data.own_images import OwnImages
 from lipschitz.data.targets import (
     ALL,
     LEAST,
+    NAMED_BY_USER,
     RANDOM,
     TOP2,
     USER,
@@ -50,7 +51,9 @@ from lipschitz.data.words import counted, some
 from lipschitz.file_name import LARGEST_IN_NAME
 from lipschitz.maths.ball import DEFAULT_NORM, NORM_OF_BALL, RADII
 from lipschitz.network import LOGITS, PROBABILITIES, Box, Convention, Network
+from lipschitz.results import earlier_run
 from lipschitz.results.attacked import Attacked
+from lipschitz.results.earlier_run import EarlierRun, Targets
 from lipschitz.results.estimate import Estimate
 from lipschitz.sampling import accuracy
 from lipschitz.sampling.accuracy import Accuracy, Better, Normalization
@@ -76,6 +79,7 @@ from lipschitz.tf_backend.readers.graph_ends import TensorsError
 
 TOP = 10  # classes listed for an image
 LARGEST_RADIUS = 1e9  # no image has values so far apart
+IMAGES, KINDS = 1, TOP2 | RANDOM | LEAST | USER  # that are taken if no option says it
 FIRST = 100  # images that the network sees at once, before sampling
 OF_NETWORK = ("input_range", "mean", "std", "outputs", "tensors", "signature")  # of the user's
 OF_IMAGES = ("arrays", "label")
@@ -105,17 +109,18 @@ def parse() -> argparse.Namespace:
     positive, in_name = number(1), number(1, below=LARGEST_IN_NAME)
     add("-N", "--Nsamps", type=in_name, default=NSAMPS, help="samples per iteration")
     add("-i", "--Niters", type=in_name, default=NITERS, help="iterations: maxima collected")
-    add("-n", "--numimg", type=positive, default=1, help="images to take")
+    add("-n", "--numimg", type=positive, help=f"images to take (default {IMAGES}; of --like all)")
     ids = "table (tabs, commas or semicolons) with a column id, and target if targets are named too"
     add("--ids", default="", help=ids)
     add(
         "--target_type",
         type=int,
-        default=15,
         help="sum of 1 top2, 2 random, 4 least; 8: those that --ids names, if it does; or 16, "
-        "every class but the predicted one",
+        f"every class but the predicted one (default {KINDS})",
     )
     add("-f", "--firstimg", type=number(0), default=0, help="first image, or first row of --ids")
+    like = "take the images and targets of an earlier run, of another network say: its files"
+    add("--like", default="", metavar="FOLDER", help=like)
     add(
         "--transform",
         default="",
@@ -148,6 +153,7 @@ def parse() -> argparse.Namespace:
     add("-s", "--save", "--saved", type=Path, default=Path("lipschitz_mat"), help="where to save")
     # abbreviations in use, which options added since would make ambiguous
     abbreviated = {"--a": "activation", "--d": "dataset", "--i": "ids", "--m": "model_name"}
+    abbreviated |= {"--l": "label"}
     for short, option in abbreviated.items():
         choices = ACTIVATIONS if option == "activation" else None
         add(short, dest=option, choices=choices, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
@@ -235,12 +241,25 @@ def check(args: argparse.Namespace) -> None:
     if args.nthreads > most:
         say(f"--nthreads {args.nthreads} is taken as {most}: there are {cores()} cores")
         args.nthreads = most
-    kinds = TOP2 | RANDOM | LEAST | ALL | (USER if args.ids else 0)
+    check_selection(args)
+    check_places(args)
+
+
+def check_selection(args: argparse.Namespace) -> None:
+    """Refuse options that choose images and targets twice; fill in what they leave open."""
+    if args.like:
+        for name in ("ids", "target_type"):
+            if getattr(args, name):
+                raise InputError(f"--like names the images and their targets: leave --{name} out")
+    elif args.numimg is None:
+        args.numimg = IMAGES
+    if args.target_type is None:
+        args.target_type = USER if args.like else KINDS
+    kinds = TOP2 | RANDOM | LEAST | ALL | (USER if args.ids or args.like else 0)
     if not args.target_type & kinds or args.target_type not in range(2 * ALL):
         raise InputError(
             f"--target_type {args.target_type}: give a sum of 1, 2 and 4, or 16; or 8 with --ids"
         )
-    check_places(args)
 
 
 def check_places(args: argparse.Namespace) -> None:
@@ -271,7 +290,7 @@ def main() -> None:
     convention = convention_of(args)
     model = catalogue.find(args.dataset, args.model_name, args.activation)
     own_images = load_images(args)
-    named = ids_file(args, own_images.names if own_images is not None else ()) if args.ids else None
+    named = named_images(args, own_images.names if own_images is not None else ())
 
     # frameworks take seconds to import: errors in the options come before
     command.exit_at_once()
@@ -309,7 +328,7 @@ def main() -> None:
                 args.target_type,
                 generator,
                 catalogue.lowest_label(args.dataset, network),
-                user_targets(ids, labels, named, args),
+                named_targets(ids, labels, named, data.labels is not None, args),
             )
         )
         print_choice(chosen, catalogue.class_offset(args.dataset, network))
@@ -336,6 +355,8 @@ def main() -> None:
             options=options,
             wrong_images=wrong,
             doubts=doubts,
+            image_names=dict(enumerate(data.names)),
+            class_names=catalogue.class_names(args.dataset, args.model_name, network, data),
             watch=print_newest,
             attack=attack,
         )
@@ -437,6 +458,30 @@ def how_to_fit(error: RangeError, box: Box) -> str:
     return f"{told}; if they are normalized, give them as they were, with --mean and --std"
 
 
+def named_images(args: argparse.Namespace, names: Sequence[str]) -> IdFile | EarlierRun | None:
+    """The images that a file of ids or an earlier run names; None if neither is given."""
+    if args.like:
+        return earlier_images(args)
+    return ids_file(args, names) if args.ids else None
+
+
+def earlier_images(args: argparse.Namespace) -> EarlierRun:
+    """The images of --like that -f and -n take, with their targets."""
+    with concerning("--like: "):
+        run = earlier_run.read(Path(args.like))
+    there = len(run.images)
+    if args.firstimg >= there:
+        raise InputError(f"--firstimg {args.firstimg}: {args.like} has {counted(there, 'image')}")
+    last = None if args.numimg is None else args.firstimg + args.numimg
+    taken = replace(run, images=run.images[args.firstimg : last])
+    number = sum(len(image.targets) for image in taken.images)
+    print(
+        f"--like {printable(args.like)}: {len(taken.images)} of {counted(there, 'image')} taken, "
+        f"with {counted(number, 'target')}"
+    )
+    return taken
+
+
 def ids_file(args: argparse.Namespace, names: Sequence[str] = ()) -> IdFile:
     """The rows of --ids that -f and -n take; args.target_type loses 8 if they name no targets.
 
@@ -480,12 +525,15 @@ def settings_of(args: argparse.Namespace, network: Network) -> Settings:
     )
 
 
-def select_ids(there: int, named: IdFile | None, args: argparse.Namespace) -> list[int]:
+def select_ids(
+    there: int, named: IdFile | EarlierRun | None, args: argparse.Namespace
+) -> list[int]:
     """The images to take, of `there` test images."""
     if named is not None:
         ids = [image.image_id for image in named.images]
         if max(ids) >= there:
-            raise InputError(f"--ids {args.ids}: no image {max(ids)}, there are {there} images")
+            source = f"--like {args.like}" if args.like else f"--ids {args.ids}"
+            raise InputError(f"{source}: no image {max(ids)}, there are {there} images")
         return ids
     ids = list(range(there))[args.firstimg : args.firstimg + args.numimg]
     if not ids:
@@ -511,12 +559,39 @@ def images_and_logits(
     return right, np.concatenate(logits)
 
 
-def user_targets(
-    ids: list[int], labels: np.ndarray, named: IdFile | None, args: argparse.Namespace
-) -> list[list[int]] | None:
-    """The targets that the file of ids names, if --target_type has 8."""
+def named_targets(
+    ids: list[int],
+    labels: np.ndarray,
+    named: IdFile | EarlierRun | None,
+    has_labels: bool,
+    args: argparse.Namespace,
+) -> list[Targets] | None:
+    """The targets that the earlier run has, or the file of ids if --target_type has 8."""
+    if args.like:
+        return earlier_targets(labels, named, has_labels, args)
     if named is None or not args.target_type & USER:
         return None
+    return user_targets(ids, labels, named, args)
+
+
+def earlier_targets(
+    labels: np.ndarray, run: EarlierRun, has_labels: bool, args: argparse.Namespace
+) -> list[Targets]:
+    """The targets of the earlier run; says which images have none."""
+    with concerning(f"--like {args.like}: "):
+        found = earlier_run.targets(run, labels, has_labels)
+    if not any(found):
+        raise InputError(f"--like {args.like}: the network takes each image as another class")
+    for image, each in zip(run.images, found, strict=True):
+        if not each:
+            say(f"--like {args.like}: image {image.image_id} is taken as another class: skipped")
+    return found
+
+
+def user_targets(
+    ids: list[int], labels: np.ndarray, named: IdFile, args: argparse.Namespace
+) -> list[Targets]:
+    """The targets that the file of ids names."""
     own_class = dict(zip(ids, labels.argmax(axis=1).tolist(), strict=True))
     found = []
     for image in named.images:
@@ -528,7 +603,7 @@ def user_targets(
             )
         if label in image.targets:
             say(f"--ids {args.ids}: image {image.image_id} is of class {label}: no target, skipped")
-        found.append([target for target in image.targets if target != label])
+        found.append([(NAMED_BY_USER, target) for target in image.targets if target != label])
     if not any(found):
         raise InputError(f"--ids {args.ids}: no row names another class than the image's own")
     return found
@@ -724,7 +799,7 @@ def print_left_out(ids: list[int], logits: np.ndarray) -> None:
 def check_targets(chosen: list[SelectedImage], num_labels: int, args: argparse.Namespace) -> None:
     """Say if no class is left for the random target; raise InputError if there is no other."""
     targeted = [image for image in chosen if image.correct]
-    other_kinds = ALL | (USER if args.ids else 0)
+    other_kinds = ALL | (USER if args.ids or args.like else 0)
     if not targeted or args.target_type & other_kinds or not args.target_type & RANDOM:
         return
     few = (

@@ -48,29 +48,29 @@ def choose(
     target_type: int,
     generator: random.Random,
     lowest_random: int = 0,
-    by_user: list[list[int]] | None = None,
+    named: Sequence[Sequence[tuple[str, int]]] | None = None,
 ) -> Iterator[SelectedImage]:
     """Targets of the images `ids` that have these logits and one-hot labels (both (N, K)).
 
     A seed picks what it always picked: Python's own generator draws the random class, once for
-    every image, used or not; of `lowest_random` and the K - 1 numbers that follow it. Targets
-    `by_user` (a list for each image) take the place of all others, and nothing is drawn. An
-    image whose largest logit is another class's too, or not finite, has no margin and counts as
-    wrong.
+    every image, used or not; of `lowest_random` and the K - 1 numbers that follow it. Targets that
+    are `named` (the kind and class of each, for each image) take the place of all others, and
+    nothing is drawn. An image whose largest logit is another class's too, or not finite, has no
+    margin and counts as wrong.
     """
     for place, (row, label) in enumerate(zip(logits, labels, strict=True)):
         true_label, predicted = int(np.argmax(label)), int(np.argmax(row))
         others = np.delete(np.arange(len(row)), predicted)
         least, top2 = int(others[row[others].argmin()]), int(others[row[others].argmax()])
-        if by_user is not None:
-            named = [(NAMED_BY_USER, target) for target in by_user[place]]
+        if named is not None:
+            pairs = named[place]
         else:
             drawn = _random_class(generator, lowest_random, len(row), {predicted, least, top2})
             if target_type & ALL:
-                named = [(UNTARGETED + str(other), int(other)) for other in others]
+                pairs = [(UNTARGETED + str(other), int(other)) for other in others]
             else:
                 kinds = ((LEAST, "least", least), (TOP2, "top2", top2), (RANDOM, "random", drawn))
-                named = [
+                pairs = [
                     (info, target)
                     for bit, info, target in kinds
                     if target_type & bit and target is not None
@@ -78,8 +78,8 @@ def choose(
         finite = bool(np.isfinite(row).all())
         correct = finite and predicted == true_label and bool(row[predicted] > row[top2])
         if not correct:
-            named = []
-        info, targets = [info for info, _ in named], [target for _, target in named]
+            pairs = []
+        info, targets = [info for info, _ in pairs], [target for _, target in pairs]
         largest = float(row[predicted])
         yield SelectedImage(ids[place], true_label, predicted, correct, largest, targets, info)
 

@@ -373,6 +373,7 @@ def test_defaults_are_those_of_2018(monkeypatch):
         "Niters": 500,
         "numimg": 1,
         "ids": "",
+        "like": "",
         "target_type": 15,
         "firstimg": 0,
         "transform": "",

@@ -106,14 +106,14 @@ def test_if_no_class_above_the_background_is_free_none_is_drawn():
     assert image.targets[:2] == [3, 0]
 
 
-def test_targets_of_the_user_take_the_place_of_all_others():
+def test_named_targets_take_the_place_of_all_others():
     """No class is drawn for them, and a wrong image has none."""
     generator = random.Random(1)
-    by_user = [[3, 4], [5], [1]]
-    chosen = list(choose([7, 8, 9], LOGITS, LABELS, 15, generator, by_user=by_user))
+    named = [[("user", 3), ("user", 4)], [("user", 5)], [("least", 1)]]
+    chosen = list(choose([7, 8, 9], LOGITS, LABELS, 15, generator, named=named))
     assert [image.image_id for image in chosen] == [7, 8, 9]
     assert [image.targets for image in chosen] == [[3, 4], [], [1]]
-    assert chosen[0].info == ["user", "user"]
+    assert [image.info for image in chosen] == [["user", "user"], [], ["least"]]
     assert chosen[1].predicted == 1
     assert generator.random() == random.Random(1).random()
 
