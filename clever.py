@@ -1,7 +1,7 @@
 """Score: fit the maxima in .mat files, take the end points as Lipschitz constants, print scores.
 
-Reads the .mat files that collect_gradients.py saved; prints a line per fit and a summary, and
-writes plots with --plot_dir.
+Reads the .mat files that collect_gradients.py saved; prints a line per fit and a summary. Also
+writes tables, a page that shows the scores, and figures, if they are asked for.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from lipschitz.maths.scores import DUAL_NORM
 from lipschitz.maths.weibull import SHAPE_REG, fit
 from lipschitz.network import LOGITS
 from lipschitz.results import (
+    comparison,
     findings,
     printed_table,
     scoring,
@@ -27,6 +28,7 @@ from lipschitz.results import (
     table_files,
     tables,
 )
+from lipschitz.results.comparison import Compared
 from lipschitz.results.matfile import NORMS, Record
 from lipschitz.results.remarks import remarks
 from lipschitz.results.score_lines import attack_line, debug_line, interval_line
@@ -72,6 +74,12 @@ def parse() -> argparse.Namespace:
     add("--csv", type=Path, metavar="FILE", help=f"also write a table, {row}")
     add("--json", type=Path, metavar="FILE", help="the same as JSON")
     add("--parquet", type=Path, metavar="FILE", help="the same as parquet (needs pyarrow)")
+    page = "also write a page that shows and explains the scores, HTML"
+    add("--report", type=Path, metavar="FILE", help=page)
+    drawn = "also draw the means, the scores beside attacks and the fits, as PDF and PNG"
+    add("--figures", type=Path, metavar="FOLDER", help=drawn)
+    both = "compare each experiment with the first, on the images and targets that both have"
+    add("--compare", action="store_true", help=both)
     same = "exit with 1 unless an experiment has this signature, and say what differs"
     add("--check_signature", default="", metavar="SIGNATURE", help=same)
     add("--p", dest="plot_dir", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
@@ -82,7 +90,7 @@ def main() -> int:
     """Parse, load, fit, print, write."""
     args = parse()
     check(args)
-    print(vars(args) | {"data_folder": list(map(str, args.data_folder))})
+    print(printed_options(args))
     paths = scoring.find_files(args.data_folder)
     for option in ("order", "activation"):
         if wanted := getattr(args, option):
@@ -91,6 +99,8 @@ def main() -> int:
     records, unreadable = load(paths, args.use_slope)
     experiments = scoring.experiments(select(records, args))
     check_user_type(args.user_type, experiments)
+    if args.compare and len(experiments) < 2:
+        raise InputError("--compare: there is one experiment only: name the folders of two")
     plots = plot_folders(experiments, args.plot_dir)
     headings = scoring.headings(experiments)
     if args.cap:
@@ -108,7 +118,9 @@ def main() -> int:
             )
         results.append(scored(members, heading, scoring_of(args)))
         print_experiment(results[-1], folder, args)
-    write(results, args)
+    write_tables(results, args)
+    compared = compare(results) if args.compare else []
+    write_pages(results, compared, args)
     if unreadable:
         print(f"{unreadable} of {len(paths)} files were left out (see above)", file=sys.stderr)
     if args.check_signature and not print_differences(results, args.check_signature):
@@ -124,11 +136,24 @@ def check(args: argparse.Namespace) -> None:
     if args.parquet:
         with concerning("--parquet: "):
             table_files.require_parquet()
-    for form in table_files.WRITERS:
-        if path := getattr(args, form):
-            if path.is_dir():
-                raise InputError(f"--{form} {path} is a folder: name a file in it")
-            prepare(path.parent)
+    files = {form: getattr(args, form) for form in (*table_files.WRITERS, "report")}
+    wanted = {option: path for option, path in files.items() if path}
+    if len({path.resolve() for path in wanted.values()}) < len(wanted):
+        raise InputError(f"--{' and --'.join(wanted)}: name a file for each")
+    for option, path in wanted.items():
+        if path.is_dir():
+            raise InputError(f"--{option} {path} is a folder: name a file in it")
+        prepare(path.parent)
+    if args.figures:
+        prepare(args.figures)
+
+
+def printed_options(args: argparse.Namespace) -> dict[str, object]:
+    """The options as they are printed, with paths as text."""
+    plain = {
+        name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()
+    }
+    return plain | {"data_folder": list(map(str, args.data_folder))}
 
 
 def scoring_of(args: argparse.Namespace) -> Scoring:
@@ -147,13 +172,42 @@ def scoring_of(args: argparse.Namespace) -> Scoring:
     )
 
 
-def write(experiments: list[Scored], args: argparse.Namespace) -> None:
+def compare(experiments: list[Scored]) -> list[Compared]:
+    """Each experiment beside the first, and the lines of that."""
+    first, *others = experiments
+    how = " (collect_gradients.py --like FOLDER)"
+    with concerning("--compare: "), concerning(after=how, kind=comparison.NoPairError):
+        compared = [comparison.compare(first, other) for other in others]
+    for place, each in enumerate(compared, start=2):
+        print("\n".join(comparison.lines(each, place)))
+    if len(others) > 1:
+        print("\n".join(comparison.matrix(compared)))
+    return compared
+
+
+def write_tables(experiments: list[Scored], args: argparse.Namespace) -> None:
     """Write the tables that are asked for, and say so on stderr: stdout ends with the L0 lines."""
     wanted = {form: path for form in table_files.WRITERS if (path := getattr(args, form))}
     frame = tables.frame(experiments) if wanted else None
     for form, path in wanted.items():
         table_files.write(frame, path, form)
         say(f"{len(frame)} scores in {path}")
+
+
+def write_pages(
+    experiments: list[Scored], compared: list[Compared], args: argparse.Namespace
+) -> None:
+    """Write the report and the figures, if they are asked for."""
+    # matplotlib and jinja2 are slow to import, and few runs need them
+    if args.report:
+        from lipschitz.results import report
+
+        report.write(args.report, experiments, compared)
+        say(f"a report in {args.report}")
+    if args.figures:
+        from lipschitz.results import figures
+
+        say(f"{len(figures.save(experiments, args.figures))} figures in {args.figures}")
 
 
 def print_differences(experiments: list[Scored], wanted: str) -> bool:

@@ -22,3 +22,11 @@ def is_guessing(right: int, number: int, num_labels: int) -> bool:
 def is_better(gained: int, lost: int) -> bool:
     """The sign test: `gained` of those that changed are more than a fair coin gives."""
     return at_least(gained, gained + lost, 0.5) <= CERTAIN
+
+
+def sign_test(higher: int, lower: int) -> float:
+    """The p-value of the two-sided sign test: how likely a fair coin is as uneven, or more.
+
+    Of two networks, say: on so many images the second scores higher, and lower.
+    """
+    return min(2 * at_least(max(higher, lower), higher + lower, 0.5), 1.0)

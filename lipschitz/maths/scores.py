@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from scipy.special import ndtr, stdtrit
 
 # The bound in a norm takes the Lipschitz constant, so the gradient, in the dual norm:
 # |g(x) - g(y)| <= max |dg/dx|_q |x - y|_p with 1/p + 1/q = 1 (Weng et al., ICLR 2018, theorem 3.2)
@@ -11,7 +12,11 @@ DUAL_NORM = {"1": "i", "2": "2", "i": "1"}
 PRINTED_NORMS = {"2": "2", "1": "1", "i": "inf"}  # after an L
 
 FEWEST_IMAGES = 5  # for the interval of a mean
-RESAMPLED = 100_000  # scores that are drawn at a time: memory stays small
+RESAMPLES = 9999  # means that the bootstrap draws
+RESAMPLED = 100_000  # values that are drawn at a time: memory stays small
+NO_SPREAD = 1e-9  # of the largest value: values that differ in no more are equal
+
+Ends = tuple[float, float]  # of an interval
 
 AVERAGES: dict[str, Callable[[Sequence[float]], float]] = {"mean": np.mean, "min": np.min}
 
@@ -25,25 +30,73 @@ def average(scores: Sequence[float], how: str) -> tuple[float, int]:
     return float(AVERAGES[how](finite)) if finite else np.inf, len(scores) - len(finite)
 
 
-def interval_of_mean(scores: Sequence[float], level: float) -> tuple[float, float] | None:
+def interval_of_mean(scores: Sequence[float], level: float) -> Ends | None:
     """The interval of the mean of the finite scores, if the images are a sample of many.
 
-    Bootstrap, bias-corrected and accelerated (Efron, JASA 82, 1987); the same scores give the same
-    interval. None if fewer than `FEWEST_IMAGES` are finite.
+    Bootstrap, bias-corrected and accelerated (Efron, JASA 82, 1987), at an expanded level; the same
+    scores give the same interval. None if fewer than `FEWEST_IMAGES` are finite.
     """
-    finite = np.sort([score for score in scores if np.isfinite(score)])
+    return _interval(scores, level, _bootstrap)
+
+
+def interval_of_difference(differences: Sequence[float], level: float) -> Ends | None:
+    """The interval of a mean difference: of each image, the finite scores of two networks.
+
+    Student's t. Differences of pairs are nearly symmetric with long tails: their skewness, which
+    the bootstrap's acceleration corrects for, is that of the sample alone, and its intervals cover
+    less (benchmarks/coverage.py). None if there are fewer than `FEWEST_IMAGES`.
+    """
+    return _interval(differences, level, _student)
+
+
+def _interval(
+    values: Sequence[float], level: float, of_scaled: Callable[[np.ndarray, float], Ends]
+) -> Ends | None:
+    """The interval of the mean of the finite values, found in a unit in which they can be squared.
+
+    Values that are all equal have that of zero width.
+    """
+    finite = np.sort([value for value in values if np.isfinite(value)])
     if len(finite) < FEWEST_IMAGES:
         return None
-    if np.isclose(finite[0], finite[-1], rtol=1e-9, atol=0):
+    unit = np.abs(finite).max() or 1.0
+    scaled = finite / unit
+    if scaled[-1] - scaled[0] <= NO_SPREAD:
         return float(finite[0]), float(finite[-1])
+    low, high = of_scaled(scaled, level)
+    return float(low * unit), float(high * unit)
+
+
+def _student(values: np.ndarray, level: float) -> Ends:
+    n = len(values)
+    half = stdtrit(n - 1, (1 + level) / 2) * values.std(ddof=1) / np.sqrt(n)
+    return values.mean() - half, values.mean() + half
+
+
+def _bootstrap(values: np.ndarray, level: float) -> Ends:
     from scipy.stats import bootstrap  # takes a second to import: other folders go without
 
-    batch = max(RESAMPLED // len(finite), 1)
-    rng = np.random.default_rng(0)
-    unit = finite[-1]  # which brings the scores into the range of numbers that can be squared
-    found = bootstrap([finite / unit], np.mean, confidence_level=level, batch=batch, rng=rng)
-    low, high = found.confidence_interval
-    return float(low * unit), float(high * unit)
+    found = bootstrap(
+        [values],
+        np.mean,
+        confidence_level=expanded_level(level, len(values)),
+        n_resamples=RESAMPLES,
+        batch=max(RESAMPLED // len(values), 1),
+        rng=np.random.default_rng(0),
+    )
+    return found.confidence_interval
+
+
+def expanded_level(level: float, n: int) -> float:
+    """The level at which a bootstrap of n values has the width of Student's t interval.
+
+    A bootstrap's intervals are too narrow by sqrt((n - 1) / n) and the ratio of the normal
+    quantile to that of t: 1 - 2 Phi(-sqrt(n / (n - 1)) t_(n - 1)) makes up for both (Hesterberg,
+    The American Statistician 69, 2015, "expanded percentile interval"). It is at most the level at
+    which the ends are the least and the largest of `RESAMPLES` means.
+    """
+    t = stdtrit(n - 1, (1 + level) / 2)
+    return float(min(1 - 2 * ndtr(-np.sqrt(n / (n - 1)) * t), 1 - 2 / RESAMPLES))
 
 
 def clever_score(g_x0: float, lipschitz_constant: float) -> float:
