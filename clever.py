@@ -178,10 +178,10 @@ def compare(experiments: list[Scored]) -> list[Compared]:
     how = " (collect_gradients.py --like FOLDER)"
     with concerning("--compare: "), concerning(after=how, kind=comparison.NoPairError):
         compared = [comparison.compare(first, other) for other in others]
-    for place, each in enumerate(compared, start=2):
-        print("\n".join(comparison.lines(each, place)))
     if len(others) > 1:
         print("\n".join(comparison.matrix(compared)))
+    for place, each in enumerate(compared, start=2):
+        print("\n".join(comparison.lines(each, place)))
     return compared
 
 
