@@ -200,12 +200,12 @@ def write_pages(
     """Write the report and the figures, if they are asked for."""
     # matplotlib and jinja2 are slow to import, and few runs need them
     if args.report:
-        from lipschitz.results import report
+        from lipschitz.results.report import page
 
-        report.write(args.report, experiments, compared)
+        page.write(args.report, experiments, compared)
         say(f"a report in {args.report}")
     if args.figures:
-        from lipschitz.results import figures
+        from lipschitz.results.report import figures
 
         say(f"{len(figures.save(experiments, args.figures))} figures in {args.figures}")
 
@@ -355,7 +355,7 @@ def print_table(scores: list[Score], norm: str, untargeted: bool) -> None:
 def plot(score: Score, folder: Path, slope: bool) -> None:
     """Draw one fit."""
     # matplotlib is slow to import, and few runs plot
-    from lipschitz.results.plot import GRADIENT_NORMS, plot_fit
+    from lipschitz.results.report.plot import GRADIENT_NORMS, plot_fit
 
     record, name, norm = score.file, score.file.name, score.norm
     maxima = score.maxima
@@ -431,7 +431,7 @@ def get_lipschitz_estimate(
     maxima = np.asarray(G_max, float)
     (fitted,) = fit([maxima], shape_reg if use_reg else 0.0)
     if figname:
-        from lipschitz.results.plot import GRADIENT_NORMS, plot_fit
+        from lipschitz.results.report.plot import GRADIENT_NORMS, plot_fit
 
         of_gradient = norm.removeprefix("L")
         path = Path(f"{figname}_L{DUAL_NORM[of_gradient]}.png")

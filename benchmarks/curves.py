@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lipschitz.results import matfile, scoring
 from lipschitz.results.matfile import Record
-from lipschitz.results.plot import ACCENT, FAINT, INK
+from lipschitz.results.report.drawing import COLOURS
 from lipschitz.results.scoring import Score
 from lipschitz.support.atomic import replacing
 
@@ -112,12 +112,14 @@ def draw(axes: Axes, what: str, curve: dict[float, Score]) -> None:
     values, scores = list(curve), list(curve.values())
     with_interval = [(value, each) for value, each in curve.items() if each.interval is not None]
     for value, each in with_interval:
-        axes.plot([value, value], [each.low, each.high], color=FAINT, lw=3, zorder=1)
-    axes.plot(values, [each.score for each in scores], "o-", color=INK, label="score", ms=4)
+        axes.plot([value, value], [each.low, each.high], color=COLOURS["faint"], lw=3, zorder=1)
+    axes.plot(
+        values, [each.score for each in scores], "o-", color=COLOURS["ink"], label="score", ms=4
+    )
     least = [each.file.g_x0 / each.maxima.max() for each in scores]
-    axes.plot(values, least, ":", color=INK, label="margin / largest norm seen")
+    axes.plot(values, least, ":", color=COLOURS["ink"], label="margin / largest norm seen")
     if distances := [each.distance for each in scores if each.distance is not None]:
-        axes.axhline(min(distances), color=ACCENT, ls="--", label="attack")
+        axes.axhline(min(distances), color=COLOURS["vermillion"], ls="--", label="attack")
     axes.set_xscale("log", base=2)
     axes.set_xticks(values, [f"{value:g}" for value in values], fontsize="small")
     axes.minorticks_off()

@@ -28,6 +28,7 @@ IF_ABSENT = {"box": str(Box())}  # of files from before there was a choice
 OF_IMAGE = ("image", "logit")  # in which the files of one experiment differ
 IN_NAME = ("Nsamps", "Niters", "order", "activation")  # that a file's name tells
 LONGEST = 80  # characters of other settings in print: a file may hold any text
+LARGEST_RADIUS = float(np.finfo(np.float32).max)
 LOGIT_ERROR = 1e-3  # relative or absolute: devices and batches differ in less
 
 
@@ -153,6 +154,13 @@ def difference(stored: Provenance, wanted: Provenance) -> str:
 def experiment_of(provenance: Provenance) -> Provenance:
     """What the files of one experiment share: all but what is of their image."""
     return {name: value for name, value in provenance.items() if name not in OF_IMAGE}
+
+
+def radius_of(provenance: Provenance) -> float | None:
+    """The radius that a file tells; None if it tells none above 0."""
+    radius = provenance.get("radius")
+    is_number = isinstance(radius, int | float) and not isinstance(radius, bool)
+    return float(radius) if is_number and 0 < radius <= LARGEST_RADIUS else None
 
 
 def in_print(provenance: Provenance) -> dict[str, str]:

@@ -15,6 +15,7 @@ from scipy.special import gamma, gammaln, smirnov
 SHAPE_REG = 0.01
 LEAST_P_VALUE = 0.001  # below it the fit is not believed
 FEWEST_MAXIMA = 3
+ALL_EQUAL = "all maxima are equal"  # why there is no fit, and none is needed: the end is known
 FEW_MAXIMA = 20  # fewer hardly determine three parameters
 # The search for the shape gives up there: above 3e4 rounding hides the likelihood's slope
 LEAST_SHAPE, LARGEST_SHAPE = 1 + 1e-3, 3e4
@@ -73,7 +74,7 @@ def _fit_stack(x: np.ndarray, shape_reg: float) -> list[Fit]:
     top = x.max(axis=1)
     extent = top - x.min(axis=1)
     few = x.shape[1] < FEWEST_MAXIMA
-    problem = f"fewer than {FEWEST_MAXIMA} maxima" if few else "all maxima are equal"
+    problem = f"fewer than {FEWEST_MAXIMA} maxima" if few else ALL_EQUAL
     fits = [Fit(float(largest), problem=problem) for largest in top]
 
     varied = np.flatnonzero((extent > 0) & (not few))

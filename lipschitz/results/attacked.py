@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lipschitz.maths.scores import PRINTED_NORMS
+from lipschitz.network import fingerprint
 from lipschitz.support import regular_file
 from lipschitz.support.atomic import replacing
 from lipschitz.support.text import line
@@ -15,6 +16,7 @@ from lipschitz.support.text import line
 SHOWN = {norm: f"L{printed}" for norm, printed in PRINTED_NORMS.items()}
 ORDERS = {"1": 1, "2": 2, "i": np.inf}
 LARGEST_IMAGES = 2**30  # bytes
+IMAGE = "x_0"  # the image itself, among them
 
 
 @dataclass(frozen=True)
@@ -66,21 +68,45 @@ def save_images(file: Path, attacked: Attacked, x_0: np.ndarray) -> None:
     """Keep the inputs that were found, by norm, and the image, in the network's units."""
     found = {SHOWN[norm]: image for norm, image in attacked.images.items()}
     with replacing(images_path(file)) as unfinished, unfinished.open("wb") as opened:
-        np.savez_compressed(opened, x_0=x_0, **found)
+        np.savez_compressed(opened, **{IMAGE: x_0}, **found)
 
 
 def load_images(file: Path, attacked: Attacked, x_0: np.ndarray) -> dict[str, np.ndarray]:
     """The inputs that are kept beside a target's file, by norm, if they are those of the attack."""
-    images = {}
+    return _of_attack(_kept(file), attacked, x_0)
+
+
+def load_shown(file: Path, attacked: Attacked, image: object) -> dict[str, np.ndarray]:
+    """The same if the image is not at hand but kept beside them; `image` is its fingerprint."""
+    kept = _kept(file)
+    x_0 = kept.get(IMAGE)
+    if x_0 is None or x_0.dtype != np.float32 or fingerprint([x_0]) != image:
+        return {}
+    return _of_attack(kept, attacked, x_0)
+
+
+def _kept(file: Path) -> dict[str, np.ndarray]:
+    """The arrays that are kept beside a target's file, by norm, and the image; none if none are."""
+    names = {SHOWN[norm]: norm for norm in ORDERS} | {IMAGE: IMAGE}
     try:
         content = io.BytesIO(regular_file.read(images_path(file), LARGEST_IMAGES))
         with np.load(content, allow_pickle=False) as archive:
-            for norm, order in ORDERS.items():
-                image = archive.get(SHOWN[norm])
-                if image is not None and image.shape == x_0.shape and image.dtype == np.float32:
-                    distance = np.linalg.norm(np.ravel(image.astype(float) - x_0), order)
-                    if np.isclose(distance, attacked.distances[norm], rtol=1e-9, atol=0):
-                        images[norm] = image
+            if sum(each.file_size for each in archive.zip.infolist()) > LARGEST_IMAGES:
+                return {}
+            return {names[name]: archive[name] for name in archive.files if name in names}
     except Exception:  # NumPy's reader raises what its parsing stumbles over: as if none were kept
         return {}
+
+
+def _of_attack(
+    kept: Mapping[str, np.ndarray], attacked: Attacked, x_0: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Those of the arrays that the attack found."""
+    images = {}
+    for norm, order in ORDERS.items():
+        image = kept.get(norm)
+        if image is not None and image.shape == x_0.shape and image.dtype == np.float32:
+            distance = np.linalg.norm(np.ravel(image.astype(float) - x_0), order)
+            if np.isclose(distance, attacked.distances[norm], rtol=1e-9, atol=0):
+                images[norm] = image
     return images

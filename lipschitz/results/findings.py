@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lipschitz.data.words import counted
 from lipschitz.maths.chance import is_guessing
 from lipschitz.maths.weibull import FEW_MAXIMA
 from lipschitz.results import scoring
@@ -43,8 +44,13 @@ def images_line(scored: Scored) -> str:
     """How many images of an experiment have a score."""
     number, wrong = _images(scored)
     if number is None:
-        return f"scored: {len(scored.images)} images"
-    return f"scored: {len(scored.images)} of {number} images; {wrong} are classified wrongly"
+        return f"scored: {counted(len(scored.images), 'image')}"
+    of_all = counted(number, "image")
+    return f"scored: {len(scored.images)} of {of_all}; {wrong} {_are(wrong)} classified wrongly"
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"
 
 
 def _images(scored: Scored) -> tuple[int | None, int]:

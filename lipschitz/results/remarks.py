@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from lipschitz.maths.ball import NORM_OF_BALL
 from lipschitz.maths.interval import REGULAR_SHAPE
 from lipschitz.results.scoring import Score
+from lipschitz.settings import radius_of
 
 MUCH_LARGER = 2.0  # times a radius: a larger ball of another norm holds little of the score's
 
@@ -31,8 +30,8 @@ def remarks(score: Score) -> Iterator[str]:
 def how_to_reach(score: Score) -> str:
     """The options that sample a ball in which the distance of a score lies."""
     record, norm = score.file, score.norm
-    ball, radius = record.provenance.get("sample_norm"), record.provenance.get("radius")
-    if ball not in NORM_OF_BALL or not isinstance(radius, float) or not 0 < radius < np.inf:
+    ball, radius = record.provenance.get("sample_norm"), radius_of(record.provenance)
+    if ball not in NORM_OF_BALL or radius is None:
         return ""
     needed = radius * score.uncapped / record.limits.sampled[norm]
     if NORM_OF_BALL[ball] == norm or needed <= MUCH_LARGER * radius:

@@ -11,6 +11,7 @@ from lipschitz.network import LOGITS, STRUCTURE, Box
 from lipschitz.results import scoring
 from lipschitz.results.scored import Scored, Scoring
 from lipschitz.results.scoring import FITTED, UNKNOWN, Score
+from lipschitz.settings import radius_of
 from lipschitz.support.errors import InputError
 from lipschitz.support.text import printable
 from lipschitz.version import version
@@ -62,7 +63,7 @@ def _fields(scored: Scored) -> dict[str, str]:
         "net": f"{_word(first.network)}@{network_digits(told)}",
         "data": _word(first.dataset or UNKNOWN),
         "images": f"{len(scored.images)}@{_digits_of_pairs(scored.scores)}",
-        "ball": f"{setting('sample_norm')},{_number(told.get('radius'))}",
+        "ball": f"{setting('sample_norm')},{_number(radius_of(told))}",
         "N": str(name.nsamp),
         "it": str(name.niters),
         "order": str(name.order),
@@ -117,8 +118,8 @@ def _digest(parts: list[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode(errors="replace")).hexdigest()[:DIGITS]
 
 
-def _number(value: object) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else UNKNOWN
+def _number(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:g}"
 
 
 def _word(value: object) -> str:

@@ -9,6 +9,7 @@ from lipschitz.results import scoring
 from lipschitz.results.scored import Scored
 from lipschitz.results.scoring import Score
 from lipschitz.results.signature import signature
+from lipschitz.settings import radius_of
 from lipschitz.support.text import printable
 from lipschitz.version import version
 
@@ -98,7 +99,7 @@ def _of_file(score: Score) -> dict[str, object]:
         "iterations": name.niters,
         "drawn": _whole(told.get("drawn")),
         "ball": _word(told.get("sample_norm")),
-        "radius": _number(told.get("radius")),
+        "radius": radius_of(told),
         "transformation": _word(told.get("transform")),
         "order": name.order,
         "seed": _whole(told.get("seed")),
@@ -145,10 +146,6 @@ def _of_score(score: Score) -> dict[str, object]:
 
 def _word(value: object) -> str:
     return printable(value[:LONGEST]) if isinstance(value, str) else ""
-
-
-def _number(value: object) -> float | None:
-    return value if isinstance(value, float | int) else None
 
 
 def _whole(value: object) -> int | None:

@@ -48,3 +48,7 @@ def test_the_demo_scores_ten_images(tmp_path):
     assert sum(p > 0.05 for p in p_values) > 80
     assert len(list((tmp_path / "plots").glob("*.png"))) == 90
     assert len(list((tmp_path / "lipschitz_mat").rglob("*.mat"))) == 30
+    assert recipe.rstrip().endswith("plots/report.html'")
+    report = (tmp_path / "plots/report.html").read_text()
+    (signature,) = lines(scores, "[SIGNATURE]")
+    assert signature.removeprefix("[SIGNATURE][L1] ") in report

@@ -1,0 +1,117 @@
+"""Can the means of an experiment be trusted? Counts by norm, and an answer in words."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lipschitz.maths.weibull import ALL_EQUAL
+from lipschitz.results.report.shown import norms_of
+from lipschitz.results.scored import Scored
+from lipschitz.results.scoring import Score
+
+NO, WITH_CARE, UNKNOWN, YES = "No", "With care", "Not known", "Nothing speaks against it"
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How many scores of a norm have something against them."""
+
+    norm: str
+    scores: int
+    attacked: int
+    measured: int  # whose files tell how far they sampled, and how far inputs can be
+    refuted: int
+    impossible: int
+    outside: int  # and not impossible
+    grows: int
+    replaced: int  # fits that are not exact
+    not_found: int  # attacks that found nothing
+    infinite: int
+    capped: bool  # whether those outside are cut to the distance that was sampled
+
+    @property
+    def answer(self) -> str:
+        """Whether the mean can be quoted as a lower bound, in a word or two."""
+        return self._verdict[0]
+
+    @property
+    def reason(self) -> str:
+        """The reason for the answer, a sentence."""
+        return self._verdict[1]
+
+    @property
+    def _verdict(self) -> tuple[str, str]:
+        """The answer and its reason: the worst that holds."""
+        return next((answer, reason) for holds, answer, reason in self._reasons() if holds)
+
+    def _reasons(self) -> Iterator[tuple[object, str, str]]:
+        """Whether something holds, the answer if it does, and the reason."""
+        n = self.scores
+        yield (
+            self.impossible,
+            NO,
+            f"{_are(self.impossible, n)} impossible: no input is so far away.",
+        )
+        refuted = _are(self.refuted, self.attacked)
+        quote = "quote the number of refuted scores with it."
+        yield self.refuted, NO, f"{refuted} refuted, so a mean over them is no lower bound: {quote}"
+        none = "No attack was run, so nothing bounds these scores from above."
+        yield not self.attacked, UNKNOWN, none
+        some = f"Only {self.attacked} of {n} scores stand beside an attack."
+        yield self.attacked < n, UNKNOWN, some
+        nothing = f"{self.not_found} of {n} attacks found nothing that could refute their scores."
+        yield self.not_found, UNKNOWN, nothing
+        yield self.infinite, WITH_CARE, f"{_are(self.infinite, n)} infinite, and left out of it."
+        yield self.grows, WITH_CARE, f"{self.grows} of {n} scores will fall with a larger N."
+        outside = _are(self.outside, n)
+        if self.capped:
+            cut = f"{outside} cut to the distance that was sampled, and could be larger."
+            yield self.outside, WITH_CARE, cut
+        beyond = f"{outside} larger than the distance that was sampled."
+        yield self.outside, WITH_CARE, beyond
+        yield self.replaced, WITH_CARE, f"{self.replaced} of {n} scores have no fit behind them."
+        fine = "No attack needs less than a score. It stays an estimate, not a certificate."
+        yield True, YES, fine
+
+
+def _are(part: int, all_of_them: int) -> str:
+    return f"{part} of {all_of_them} scores {'is' if part == 1 else 'are'}"
+
+
+def by_norm(scored: Scored) -> list[Trust]:
+    """The counts of each norm of an experiment."""
+    return [
+        _counted(norm, [each for each in scored.scores if each.norm == norm])
+        for norm in norms_of(scored)
+    ]
+
+
+def _counted(norm: str, scores: Sequence[Score]) -> Trust:
+    attacked = [each for each in scores if each.distance is not None]
+    return Trust(
+        norm,
+        len(scores),
+        len(attacked),
+        measured=sum(each.file.limits is not None for each in scores),
+        refuted=sum(each.is_refuted for each in attacked),
+        impossible=sum(each.is_impossible for each in scores),
+        outside=sum(each.is_outside and not each.is_impossible for each in scores),
+        grows=sum(each.grows for each in scores),
+        replaced=sum(each.fit.problem not in ("", ALL_EQUAL) for each in scores),
+        not_found=sum(each.distance == np.inf for each in attacked),
+        infinite=sum(bool(np.isinf(each.score)) for each in scores),
+        capped=any(each.cap for each in scores),
+    )
+
+
+def weakest(scores: Sequence[Score]) -> Score | None:
+    """The image and target with the least finite score."""
+    finite = [each for each in scores if np.isfinite(each.score)]
+    return min(finite, key=lambda each: each.score, default=None)
+
+
+def nearest(scores: Sequence[Score]) -> Score | None:
+    """The image and target that an attack reaches at the least distance."""
+    found = [each for each in scores if each.distance is not None and np.isfinite(each.distance)]
+    return min(found, key=lambda each: each.distance, default=None)
