@@ -32,21 +32,23 @@ class Trust:
 
     @property
     def answer(self) -> str:
-        """Whether the mean can be quoted as a lower bound, in a word or two."""
-        return self._verdict[0]
+        """Whether the mean can be quoted as a lower bound: the worst answer that holds."""
+        return self._holding[0][0]
 
     @property
     def reason(self) -> str:
-        """The reason for the answer, a sentence."""
-        return self._verdict[1]
+        """All that speaks against it, in sentences, the worst first; or that nothing does."""
+        return " ".join(reason for _, reason in self._holding)
 
     @property
-    def _verdict(self) -> tuple[str, str]:
-        """The answer and its reason: the worst that holds."""
-        return next((answer, reason) for holds, answer, reason in self._reasons() if holds)
+    def _holding(self) -> list[tuple[str, str]]:
+        """The answers and reasons that hold."""
+        found = [(answer, reason) for holds, answer, reason in self._reasons() if holds]
+        fine = "No attack needs less than a score. It stays an estimate, not a certificate."
+        return found or [(YES, fine)]
 
     def _reasons(self) -> Iterator[tuple[object, str, str]]:
-        """Whether something holds, the answer if it does, and the reason."""
+        """Whether something holds, the answer if it does, and the reason; the worst first."""
         n = self.scores
         yield (
             self.impossible,
@@ -59,20 +61,16 @@ class Trust:
         none = "No attack was run, so nothing bounds these scores from above."
         yield not self.attacked, UNKNOWN, none
         some = f"Only {self.attacked} of {n} scores stand beside an attack."
-        yield self.attacked < n, UNKNOWN, some
+        yield 0 < self.attacked < n, UNKNOWN, some
         nothing = f"{self.not_found} of {n} attacks found nothing that could refute their scores."
         yield self.not_found, UNKNOWN, nothing
         yield self.infinite, WITH_CARE, f"{_are(self.infinite, n)} infinite, and left out of it."
         yield self.grows, WITH_CARE, f"{self.grows} of {n} scores will fall with a larger N."
         outside = _are(self.outside, n)
-        if self.capped:
-            cut = f"{outside} cut to the distance that was sampled, and could be larger."
-            yield self.outside, WITH_CARE, cut
+        cut = f"{outside} cut to the distance that was sampled, and could be larger."
         beyond = f"{outside} larger than the distance that was sampled."
-        yield self.outside, WITH_CARE, beyond
+        yield self.outside, WITH_CARE, cut if self.capped else beyond
         yield self.replaced, WITH_CARE, f"{self.replaced} of {n} scores have no fit behind them."
-        fine = "No attack needs less than a score. It stays an estimate, not a certificate."
-        yield True, YES, fine
 
 
 def _are(part: int, all_of_them: int) -> str:
