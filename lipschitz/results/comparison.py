@@ -42,6 +42,8 @@ class Comparison:
     lower: int
     equal: int
     p_value: float  # of the two-sided sign test over images
+    attacked: int  # pairs of which attacks on both found an input
+    attack_farther: int  # of them, pairs of which the second's attack needs more
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class _Pair(NamedTuple):
     image_id: int
     first: float
     second: float
+    attacks: tuple[float, float]  # the distances that attacks need; infinite without one
 
 
 def compare(first: Scored, second: Scored) -> Compared:
@@ -97,7 +100,14 @@ def compare(first: Scored, second: Scored) -> Compared:
     if both == others:
         raise _no_pair(here.keys(), there.keys(), others)
     pairs = [
-        _Pair(first.kind(score), score.norm, key.image_id, score.score, match.score)
+        _Pair(
+            first.kind(score),
+            score.norm,
+            key.image_id,
+            score.score,
+            match.score,
+            (_distance(score), _distance(match)),
+        )
         for key in sorted(both - others)
         for score in here[key]
         if (match := _of_norm(there[key], score.norm)) is not None
@@ -158,6 +168,11 @@ def _line(found: Comparison, number: int) -> str:
         "lower": found.lower,
         "equal": found.equal,
         "p": found.p_value,
+        **(
+            {"attacked": found.attacked, "attack_farther": found.attack_farther}
+            if found.attacked
+            else {}
+        ),
     }
     return line("COMPARE", 0, **fields, **({"infinite": found.infinite} if found.infinite else {}))
 
@@ -215,6 +230,10 @@ def _no_pair(here: Set[_Key], there: Set[_Key], others: Set[_Key]) -> InputError
     return NoPairError(f"they have no image in common: {sample}")
 
 
+def _distance(score: Score) -> float:
+    return np.inf if score.distance is None else score.distance
+
+
 def _of_norm(scores: Iterable[Score], norm: str) -> Score | None:
     return next((score for score in scores if score.norm == norm), None)
 
@@ -223,10 +242,11 @@ def _least(pairs: Iterable[_Pair]) -> list[_Pair]:
     """The least scores of each image, over the targets that both have, as one kind."""
     of_image = defaultdict(list)
     for pair in pairs:
-        of_image[pair.image_id, pair.norm].append((pair.first, pair.second))
+        of_image[pair.image_id, pair.norm].append((pair.first, pair.second, *pair.attacks))
+    least = {key: map(min, zip(*each, strict=True)) for key, each in of_image.items()}
     return [
-        _Pair(UNTARGETED_KIND, norm, image_id, *map(min, zip(*scores, strict=True)))
-        for (image_id, norm), scores in of_image.items()
+        _Pair(UNTARGETED_KIND, norm, image_id, first, second, tuple(attacks))
+        for (image_id, norm), (first, second, *attacks) in least.items()
     ]
 
 
@@ -262,7 +282,15 @@ def _comparison(kind: str, norm: str, pairs: Sequence[_Pair], level: float) -> C
         lower=lower,
         equal=len(means) - higher - lower,
         p_value=sign_test(higher, lower),
+        **_of_attacks(pairs),
     )
+
+
+def _of_attacks(pairs: Sequence[_Pair]) -> dict[str, int]:
+    """How many pairs have an attack on both, and on how many the second's is farther."""
+    both = [pair.attacks for pair in pairs if np.isfinite(pair.attacks).all()]
+    farther = sum(second > first for first, second in both)
+    return {"attacked": len(both), "attack_farther": farther}
 
 
 def _over_images(function: Callable[[Sequence[float]], float], values: Sequence[float]) -> float:

@@ -9,8 +9,10 @@ import numpy as np
 
 from lipschitz.data.words import counted
 from lipschitz.maths.chance import is_guessing
+from lipschitz.maths.scores import PRINTED_NORMS
 from lipschitz.maths.weibull import FEW_MAXIMA
 from lipschitz.results import scoring
+from lipschitz.results.remarks import options_to_reach_all
 from lipschitz.results.scored import Scored
 from lipschitz.results.scoring import FITTED, Score
 from lipschitz.support.text import DOUBT
@@ -98,14 +100,14 @@ def _of_scores(scored: Scored) -> Iterator[Finding]:
         (
             "constants still grow with N, beyond their intervals: sample with a larger -N",
             [score.grows for score in fitted],
-            "These scores are too high and will fall: sample with a larger N before you take more "
+            "These scores are probably too high: sample with a larger N before you take more "
             "iterations.",
         ),
         (
             f"scores are larger than the distances that were sampled{capped}",
             [score.is_outside for score in scores],
-            "Such a score is an extrapolation: quote at most the radius that was sampled (--cap), "
-            "or sample the larger ball that clever.py names below each of them.",
+            "Such a score is an extrapolation: quote at most the distance that was sampled "
+            f"(--cap), or sample a larger ball{_balls(scores)}.",
         ),
         (
             "scores are impossible: no valid input is so far away",
@@ -117,14 +119,14 @@ def _of_scores(scored: Scored) -> Iterator[Finding]:
             "scores are REFUTED and outside the sampled ball: sample a larger one",
             [score.is_refuted and score.is_outside for score in scores],
             "An attack found an input that is nearer than the score. Quote the attack's distance, "
-            "which is certain, or sample a ball that reaches the score.",
+            f"which is certain, or sample a ball that reaches the score{_balls(scores)}.",
         ),
         (
             "scores are REFUTED: an attack needs less, so the samples missed steep places",
             [score.is_refuted and not score.is_outside for score in scores],
-            "Quote the attack's distance, which is certain, and not the score. If many are "
-            "refuted, the network hides its steep places from sampling, and no number of samples "
-            "repairs that; give the number of refuted scores with each mean.",
+            "Quote the attack's distance, which is certain, and not the score, and give the number "
+            f"of refuted scores with each mean. {_within(scores)}If many are refuted and more "
+            "samples do not change that, the network hides its steep places from sampling.",
         ),
         (
             "attacks found no input with a margin of 0 or less: collect_gradients.py --attack 200 "
@@ -145,6 +147,25 @@ def _of_scores(scored: Scored) -> Iterator[Finding]:
             "learn whether the scores lie inside the ball.",
             is_warning=False,
         )
+
+
+def _balls(scores: Sequence[Score]) -> str:
+    """The options that reach all scores of each norm, after a colon; empty if none are known."""
+    found = options_to_reach_all(scores)
+    named = "; ".join(f"{options} for L{PRINTED_NORMS[norm]}" for norm, options in found.items())
+    return f": {named}" if named else ""
+
+
+def _within(scores: Sequence[Score]) -> str:
+    """How many attacks came nearer than a score, but not than its interval."""
+    refuted = [each for each in scores if each.is_refuted and not each.is_outside]
+    within = sum(each.low is not None and each.distance >= each.low for each in refuted)
+    if not within:
+        return ""
+    return (
+        f"{within} of these attacks lie within the interval of the score, which more iterations "
+        "narrow. "
+    )
 
 
 def _of_penalty(scores: Sequence[Score], method: str) -> Iterator[Finding]:

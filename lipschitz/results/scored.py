@@ -1,6 +1,7 @@
 """An experiment with its scores: lines, tables, comparisons and reports are made of it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from lipschitz.data.targets import NAMED_BY_USER
 from lipschitz.maths.interval import LEVEL
@@ -36,12 +37,12 @@ class Scored:
     scores: list[Score]  # all norms of the first file, then of the second, ...
     how: Scoring
 
-    @property
+    @cached_property
     def images(self) -> set[int]:
         """The images that have a score."""
         return {score.file.name.image_id for score in self.scores}
 
-    @property
+    @cached_property
     def pairs(self) -> list[Pair]:
         """What is averaged: the scores by kind of target, or the least of each image."""
         if self.how.untargeted:

@@ -460,11 +460,11 @@ def test_a_cap_needs_files_that_tell_what_was_sampled(normal, tmp_path):
 @pytest.mark.parametrize(
     ("ball", "radius", "norm", "advice"),
     [
-        ("l2", 3.0, "2", "; --radius 5.2 reaches it"),  # a score of 5, and a little more
-        ("l2", 3.0, "i", "; --sample_norm li --radius 5.2 reaches it"),  # 5 sqrt(n) is too far
-        ("l2", 4.0, "i", "; --sample_norm li --radius 5.2 reaches it"),
-        ("li", 3.0, "1", "; --radius 5.2 reaches it"),
-        ("li", 0.1, "1", "; --sample_norm l1 --radius 5.2 reaches it"),
+        ("l2", 3.0, "2", "--radius 5.2"),  # a score of 5, and a little more
+        ("l2", 3.0, "i", "--sample_norm li --radius 5.2"),  # 5 sqrt(n) is too far
+        ("l2", 4.0, "i", "--sample_norm li --radius 5.2"),
+        ("li", 3.0, "1", "--radius 5.2"),
+        ("li", 0.1, "1", "--sample_norm l1 --radius 5.2"),
         (None, None, "2", ""),
     ],
 )
@@ -479,4 +479,4 @@ def test_the_advice_is_a_ball_that_holds_the_score(ball, radius, norm, advice):
         provenance={"sample_norm": ball, "radius": radius} if ball else {},
     )
     (score,) = [each for each in scoring.score([record], "maxsamp") if each.norm == norm]
-    assert remarks.how_to_reach(score) == advice
+    assert remarks.options_to_reach(score) == advice

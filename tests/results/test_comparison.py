@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from lipschitz.results import scoring
+from lipschitz.results.attacked import Attacked
 from lipschitz.results.comparison import compare, lines, matrix
 from lipschitz.results.scored import Scoring, scored
 from lipschitz.support.errors import InputError
@@ -292,3 +293,24 @@ def test_three_experiments_are_a_table(experiment):
         f"  2      6   1.367     0.8333  {interval:24} two",
         "  3      4   1.000          0                           three",
     ]
+
+
+def test_attacks_on_both_are_counted_beside_the_scores(experiment):
+    """Of three pairs one has no attack on the second, and one an attack that needs more."""
+
+    def attacked(scores, distances):
+        plain = experiment(of_images(scores))
+        files = [
+            replace(
+                record,
+                attack=None
+                if distance is None
+                else Attacked(dict.fromkeys("12i", distance), dict.fromkeys("12i", True)),
+            )
+            for record, distance in zip(plain.members, distances, strict=True)
+        ]
+        return scored(files, "", WITHOUT_FIT)
+
+    first, second = attacked([1, 2, 3], [2, 3, 4]), attacked([2, 3, 4], [None, 3.5, 3.9])
+    for found in compare(first, second).comparisons:
+        assert (found.higher, found.attacked, found.attack_farther) == (3, 2, 1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lipschitz.maths.weibull import ALL_EQUAL
-from lipschitz.results.remarks import how_to_reach
+from lipschitz.results.remarks import options_to_reach
 from lipschitz.results.scoring import REFUTED, Score
 
 SMALL_P_VALUE = 0.05
@@ -38,9 +38,11 @@ def _marks(score: Score) -> Iterator[Mark]:
             0,
         )
     if score.is_refuted:
+        within = score.low is not None and score.distance >= score.low
         yield Mark(
             REFUTED,
-            f"An attack found an input at {score.distance:.4g}, nearer than the score claims.",
+            f"An attack found an input at {score.distance:.4g}, nearer than the score claims"
+            + (", though within its interval." if within else "."),
             f"Quote the attack’s distance, {score.distance:.4g}, which is certain, and not the "
             "score.",
             1,
@@ -49,8 +51,8 @@ def _marks(score: Score) -> Iterator[Mark]:
         grown = ", ".join(f"{each:.4g} at {m}N" for m, each in score.merged.items())
         yield Mark(
             "grows",
-            f"The constant still grows with N: {fit.end_point:.4g}, and {grown}.",
-            "The score will fall: sample with a larger N.",
+            f"The constant is larger with more samples: {fit.end_point:.4g}, and {grown}.",
+            "The score is probably too high: sample with a larger N.",
             2,
         )
     if fit.problem == ALL_EQUAL:
@@ -71,7 +73,11 @@ def _marks(score: Score) -> Iterator[Mark]:
     if score.is_outside and not score.is_impossible:
         reach = f"{limits.sampled[score.norm]:.4g}"
         beyond = "it is cut there" if score.cap else "beyond it the score is an extrapolation"
-        advice = "To learn more," if score.cap else f"Quote at most {reach}, or"
+        advice = (
+            f"Quote at most {reach}, or"
+            if not (score.cap or score.is_refuted)
+            else "To learn more,"
+        )
         yield Mark(
             "outside",
             f"The samples reach to {reach} only: {beyond}.",
@@ -82,7 +88,7 @@ def _marks(score: Score) -> Iterator[Mark]:
 
 def _how(score: Score) -> str:
     """The options of a larger ball, in brackets."""
-    options = how_to_reach(score).removeprefix("; ").removesuffix(" reaches it")
+    options = options_to_reach(score)
     return f" ({options})" if options else ""
 
 

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from lipschitz.results.report import marks, shown
 from lipschitz.results.report.inline_svg import Ids
 from lipschitz.results.report.section import Section
+from lipschitz.results.report.words import WORDS
 from lipschitz.results.scored import Scored
 from lipschitz.support.atomic import replacing
 from lipschitz.version import version
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from lipschitz.results.comparison import Compared, Comparison
 
 FOLDER = Path(__file__).parent
+WEAK = 0.05  # a p-value above which a difference of means is that of a few images
 
 
 def page(experiments: Sequence[Scored], compared: Sequence[Compared] = (), title: str = "") -> str:
@@ -52,6 +54,7 @@ def page(experiments: Sequence[Scored], compared: Sequence[Compared] = (), title
             marks=marks,
             called=lambda scored: _called(scored, experiments),
             outcome=_outcome,
+            words=WORDS.items(),
         )
     )
 
@@ -106,10 +109,11 @@ def _called(scored: Scored, experiments: Sequence[Scored]) -> str:
 
 
 def _outcome(comparison: Comparison) -> str:
-    """How the second experiment compares with the first, if the interval tells."""
+    """How the second experiment compares with the first, in words."""
     if comparison.interval is None:
         return "too few images to tell"
     low, high = comparison.interval
-    return (
-        "scores higher" if low > 0 else "scores lower" if high < 0 else "is not clearly different"
-    )
+    if low <= 0 <= high:
+        return "is not clearly different"
+    perhaps = "perhaps " if comparison.p_value > WEAK else ""
+    return f"{perhaps}scores {'higher' if low > 0 else 'lower'}"

@@ -38,8 +38,12 @@ def of_attack(score: Score) -> Picture | None:
     pixels = picture.of_image(found[score.norm], box)
     if pixels is None:
         return None
-    called = "called" if record.attack.predicted[score.norm] else "closer to"
-    caption = f"{called} {shown.target(record)}, at {shown.distance(score)}"
+    called = f"called {shown.target(record)}"
+    if not record.attack.predicted[score.norm]:
+        called = (
+            f"{shown.target(record)} ahead of {shown.true_class(record)}, but called a third class"
+        )
+    caption = f"{called}, at {shown.distance(score)}"
     return Picture(picture.as_data_address(pixels), f"the attack’s input, {caption}", caption)
 
 

@@ -36,7 +36,18 @@ class Fragile(NamedTuple):
     norm: str
     nearest: Score | None  # that the attack reaches first
     weakest: Score | None  # with the least score
-    ties: int  # scores that are the least: several if they are cut
+    equally_near: int  # images and targets that the attack reaches at that distance
+    equally_weak: int  # those with that score: several if they are cut
+
+
+class Mean(NamedTuple):
+    """A row of the summary."""
+
+    kind: str
+    norm: str
+    average: summary.Average
+    attacks: summary.Attacks | None
+    outside: str
 
 
 @dataclass(frozen=True)
@@ -84,8 +95,13 @@ class Section:
         for norm in shown.norms_of(self.scored):
             scores = self._of_norm(norm)
             nearest, weakest = trust.nearest(scores), trust.weakest(scores)
-            least = weakest and [each for each in scores if each.score == weakest.score]
-            yield Fragile(shown.NORMS[norm], nearest, weakest, len(least or ()))
+            near = nearest and sum(
+                shown.distance(each) == shown.distance(nearest) for each in scores
+            )
+            weak = weakest and sum(
+                shown.number(each.score) == shown.number(weakest.score) for each in scores
+            )
+            yield Fragile(shown.NORMS[norm], nearest, weakest, near or 0, weak or 0)
 
     @cached_property
     def averages(self) -> drawing.Averages:
@@ -94,12 +110,25 @@ class Section:
         return summary.averages(self.scored.pairs, how.average, how.level)
 
     @property
-    def means(self) -> Iterator[tuple[str, str, summary.Average, summary.Attacks | None]]:
+    def means(self) -> Iterator[Mean]:
         """The averages by kind of target and norm, with the attacks beside them."""
         attacks = summary.attacks(self.scored.pairs)
         for kind, by_norm in self.averages.items():
             for norm in (each for each in shown.NORMS if each in by_norm):
-                yield kind, shown.NORMS[norm], by_norm[norm], attacks.get(kind, {}).get(norm)
+                beside = attacks.get(kind, {}).get(norm)
+                yield Mean(
+                    kind, shown.NORMS[norm], by_norm[norm], beside, self._outside(kind, norm)
+                )
+
+    def _outside(self, kind: str, norm: str) -> str:
+        """How many scores of a kind are larger than what was sampled, if the files tell that."""
+        scores = [each for each in self._of_norm(norm) if self._is_of(each, kind)]
+        if any(each.file.limits is None for each in scores):
+            return "unknown"
+        return f"{sum(each.is_outside for each in scores)} of {len(scores)}"
+
+    def _is_of(self, score: Score, kind: str) -> bool:
+        return self.scored.how.untargeted or self.scored.kind(score) == kind
 
     @property
     def against_attacks(self) -> Iterator[Chart]:

@@ -26,7 +26,7 @@ def settings(scored: Scored) -> Iterator[tuple[str, str]]:
     name, told = first.name, first.provenance
     yield "Network", f"{first.network} ({source(first)['network']})"
     yield "Data set", first.dataset
-    yield "Images", findings.images_line(scored).removeprefix("scored: ")
+    yield "Images", f"{findings.images_line(scored).removeprefix('scored: ')}{_numbers(scored)}"
     yield "Targets", _targets(scored)
     yield "Samples", f"{name.niters} iterations of N = {name.nsamp}"
     yield "Ball", _ball(told)
@@ -47,6 +47,12 @@ def settings(scored: Scored) -> Iterator[tuple[str, str]]:
         yield "Cap", "no score is larger than what was sampled"
     yield "Sampled by", f"version {first.version or UNKNOWN}"
     yield "Scored by", f"version {version()}"
+
+
+def _numbers(scored: Scored) -> str:
+    """The first and the last number of the images, in brackets."""
+    first, last = min(scored.images), max(scored.images)
+    return f" (number {first})" if first == last else f" (numbers {first} to {last})"
 
 
 def _targets(scored: Scored) -> str:

@@ -50,6 +50,7 @@ class Trust:
     def _reasons(self) -> Iterator[tuple[object, str, str]]:
         """Whether something holds, the answer if it does, and the reason; the worst first."""
         n = self.scores
+        outside = _are(self.outside, n)
         yield (
             self.impossible,
             NO,
@@ -59,17 +60,20 @@ class Trust:
         quote = "quote the number of refuted scores with it."
         yield self.refuted, NO, f"{refuted} refuted, so a mean over them is no lower bound: {quote}"
         none = "No attack was run, so nothing bounds these scores from above."
+        cut = f"{outside} cut to the distance that was sampled, and could be larger."
+        beyond = f"{outside} larger than the distance that was sampled"
+        far = f"{beyond}, so the mean is an extrapolation."
+        yield self.outside > n / 2 and not self.capped, NO, far
         yield not self.attacked, UNKNOWN, none
         some = f"Only {self.attacked} of {n} scores stand beside an attack."
         yield 0 < self.attacked < n, UNKNOWN, some
         nothing = f"{self.not_found} of {n} attacks found nothing that could refute their scores."
         yield self.not_found, UNKNOWN, nothing
         yield self.infinite, WITH_CARE, f"{_are(self.infinite, n)} infinite, and left out of it."
-        yield self.grows, WITH_CARE, f"{self.grows} of {n} scores will fall with a larger N."
-        outside = _are(self.outside, n)
-        cut = f"{outside} cut to the distance that was sampled, and could be larger."
-        beyond = f"{outside} larger than the distance that was sampled."
-        yield self.outside, WITH_CARE, cut if self.capped else beyond
+        grows = f"{_are(self.grows, n)} probably too high: their constants grow with N."
+        yield self.grows, WITH_CARE, grows
+        yield self.outside and self.capped, WITH_CARE, cut
+        yield 0 < self.outside <= n / 2 and not self.capped, WITH_CARE, f"{beyond}."
         yield self.replaced, WITH_CARE, f"{self.replaced} of {n} scores have no fit behind them."
 
 

@@ -18,6 +18,9 @@ from lipschitz.results.signature import signature
 from tests.helpers import GOLDEN
 
 HOSTILE = "<script>alert(1)</script>\"'&amp;"
+COMPARED = comparison.Comparison(
+    *("top2", "2", 6, 6, 0, 1.0, 1.5, 0.5, (0.1, 0.9), 1.5, 5, 1, 0, 0.01, 0, 0)
+)
 VOID = {"meta", "link", "img", "input", "br"}
 
 
@@ -225,3 +228,38 @@ def test_infinite_scores_make_a_page(small):
     ]
     text = " ".join(Page(report.page([scored(flat)])).text.split())
     assert "All scores are infinite" in text
+
+
+def test_images_that_an_attack_moves_equally_far_are_not_singled_out():
+    tied = with_attack(golden("l2/mnist_2-layer"), 0.1255)
+    text = " ".join(Page(report.page([tied])).text.split())
+    assert "An attack moves 15 images and targets by 0.1255" in text
+
+
+def test_most_scores_outside_the_ball_make_the_answer_no():
+    files = [
+        replace(each, limits=each.limits._replace(sampled=dict.fromkeys("12i", 1e-6)))
+        for each in made_up.records(2)
+    ]
+    for each in trust.by_norm(scored(files)):
+        assert each.answer == trust.NO
+        assert "6 of 6 scores are larger than the distance that was sampled" in each.reason
+
+
+def test_a_refuted_score_whose_interval_holds_the_attack_says_so():
+    (score, *_) = golden("l2/mnist_2-layer").scores
+    inside = (score.low + score.score) / 2
+    for distance, said in ((inside, True), (score.low / 2, False)):
+        attack = Attacked(dict.fromkeys("12i", distance), dict.fromkeys("12i", True))
+        (mark, *_) = marks.marks(replace(score, file=replace(score.file, attack=attack)))
+        assert (", though within its interval" in mark.said) == said
+
+
+def test_a_difference_of_few_images_is_called_perhaps():
+    """Six images: one scores far higher, five a little; the sign test cannot tell."""
+    half = {"p_value": 0.22, "interval": (0.1, 0.9)}
+    assert report._outcome(replace(COMPARED, **half)) == "perhaps scores higher"
+    assert report._outcome(replace(COMPARED, **half | {"p_value": 0.03})) == "scores higher"
+    assert report._outcome(replace(COMPARED, interval=(-0.9, -0.1))) == "scores lower"
+    assert report._outcome(replace(COMPARED, interval=(-0.1, 0.1))) == "is not clearly different"
+    assert report._outcome(replace(COMPARED, interval=None)) == "too few images to tell"
