@@ -20,11 +20,12 @@ import setup_imagenet
 import setup_mnist
 from lipschitz.builtin import model_file
 from lipschitz.builtin.model_names import NAMES, Architecture, Family
+from lipschitz.data.background import WITH_BACKGROUND, first_class
 from lipschitz.data.dataset import DATASETS, DataSet, EvaluationSet, from_box, one_hot
 from lipschitz.data.fitting import arranged, by
 from lipschitz.data.on_demand import ImagesOnDemand
 from lipschitz.data.own_images import OwnImages
-from lipschitz.data.photographs import WITH_BACKGROUND, Photographs, first_class
+from lipschitz.data.photographs import Photographs
 from lipschitz.network import Box, Convention
 from lipschitz.settings import BATCH_SIZE, IMAGENET_BATCH_SIZE
 from lipschitz.support import user_function

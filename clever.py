@@ -71,19 +71,26 @@ def parse() -> argparse.Namespace:
     table = "print scores in this norm, with intervals and attacks, as a table to read"
     add("--table", choices=NORMS, help=table)
     row = "a row for each image, target and norm"
-    add("--csv", type=Path, metavar="FILE", help=f"also write a table, {row}")
-    add("--json", type=Path, metavar="FILE", help="the same as JSON")
-    add("--parquet", type=Path, metavar="FILE", help="the same as parquet (needs pyarrow)")
+    add("--csv", type=place, metavar="FILE", help=f"also write a table, {row}")
+    add("--json", type=place, metavar="FILE", help="the same as JSON")
+    add("--parquet", type=place, metavar="FILE", help="the same as parquet (needs pyarrow)")
     page = "also write a page that shows and explains the scores, HTML"
-    add("--report", type=Path, metavar="FILE", help=page)
+    add("--report", type=place, metavar="FILE", help=page)
     drawn = "also draw the means, the scores beside attacks and the fits, as PDF and PNG"
-    add("--figures", type=Path, metavar="FOLDER", help=drawn)
+    add("--figures", type=place, metavar="FOLDER", help=drawn)
     both = "compare each experiment with the first, on the images and targets that both have"
     add("--compare", action="store_true", help=both)
     same = "exit with 1 unless an experiment has this signature, and say what differs"
-    add("--check_signature", default="", metavar="SIGNATURE", help=same)
+    add("--check_signature", metavar="SIGNATURE", help=same)
     add("--p", dest="plot_dir", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def place(text: str) -> Path:
+    """An argparse type: where something is written, which has a name."""
+    if not text:
+        raise argparse.ArgumentTypeError("it has no name: give one")
+    return Path(text)
 
 
 def main() -> int:
@@ -99,8 +106,10 @@ def main() -> int:
     records, unreadable = load(paths, args.use_slope)
     experiments = scoring.experiments(select(records, args))
     check_user_type(args.user_type, experiments)
-    if args.compare and len(experiments) < 2:
-        raise InputError("--compare: there is one experiment only: name the folders of two")
+    if args.compare:
+        of_orders = concerning(after="; choose one with --order", kind=comparison.OrdersError)
+        with concerning("--compare: "), of_orders:
+            comparison.check([members[0] for members in experiments])
     plots = plot_folders(experiments, args.plot_dir)
     headings = scoring.headings(experiments)
     if args.cap:
@@ -119,33 +128,49 @@ def main() -> int:
         results.append(scored(members, heading, scoring_of(args)))
         print_experiment(results[-1], folder, args)
     write_tables(results, args)
-    compared = compare(results) if args.compare else []
-    write_pages(results, compared, args)
+    try:
+        compared = compare(results) if args.compare else []
+    except InputError:  # the scores took long, and are whole
+        write_pages(results, [], unreadable, args)
+        raise
+    write_pages(results, compared, unreadable, args)
     if unreadable:
         print(f"{unreadable} of {len(paths)} files were left out (see above)", file=sys.stderr)
-    if args.check_signature and not print_differences(results, args.check_signature):
+    if args.check_signature is not None and not print_differences(results, args.check_signature):
         return 1
     return 1 if unreadable else 0
 
 
 def check(args: argparse.Namespace) -> None:
     """Refuse what cannot be written before anything slow begins."""
-    if args.check_signature:
+    if args.check_signature is not None:
         with concerning("--check_signature "):
             signature.read(args.check_signature)
     if args.parquet:
         with concerning("--parquet: "):
             table_files.require_parquet()
-    files = {form: getattr(args, form) for form in (*table_files.WRITERS, "report")}
-    wanted = {option: path for option, path in files.items() if path}
+    options = (*table_files.WRITERS, "report", "figures")
+    wanted = {option: path for option in options if (path := getattr(args, option))}
     if len({path.resolve() for path in wanted.values()}) < len(wanted):
-        raise InputError(f"--{' and --'.join(wanted)}: name a file for each")
+        raise InputError(f"--{' and --'.join(wanted)}: name a place for each")
     for option, path in wanted.items():
-        if path.is_dir():
-            raise InputError(f"--{option} {path} is a folder: name a file in it")
-        prepare(path.parent)
-    if args.figures:
-        prepare(args.figures)
+        if option == "figures":
+            if path.exists() and not path.is_dir():
+                raise InputError(f"--figures {path} is a file: name a folder")
+            prepare(path)
+            continue
+        if path.exists() and not path.is_file():
+            is_folder = path.is_dir()
+            what = "a folder: name a file in it" if is_folder else "no regular file: name another"
+            raise InputError(f"--{option} {path} is {what}")
+        prepare(followed(path).parent)
+    if args.min and args.compare:
+        say("--min: comparisons are of means over images all the same")
+
+
+def followed(path: Path) -> Path:
+    """The file to write: of a symbolic link the one that it leads to."""
+    return path.resolve() if path.is_symlink() else path
 
 
 def printed_options(args: argparse.Namespace) -> dict[str, object]:
@@ -190,19 +215,19 @@ def write_tables(experiments: list[Scored], args: argparse.Namespace) -> None:
     wanted = {form: path for form in table_files.WRITERS if (path := getattr(args, form))}
     frame = tables.frame(experiments) if wanted else None
     for form, path in wanted.items():
-        table_files.write(frame, path, form)
+        table_files.write(frame, followed(path), form)
         say(f"{len(frame)} scores in {path}")
 
 
 def write_pages(
-    experiments: list[Scored], compared: list[Compared], args: argparse.Namespace
+    experiments: list[Scored], compared: list[Compared], unreadable: int, args: argparse.Namespace
 ) -> None:
     """Write the report and the figures, if they are asked for."""
     # matplotlib and jinja2 are slow to import, and few runs need them
     if args.report:
         from lipschitz.results.report import page
 
-        page.write(args.report, experiments, compared)
+        page.write(followed(args.report), experiments, compared, unreadable)
         say(f"a report in {args.report}")
     if args.figures:
         from lipschitz.results.report import figures
@@ -266,6 +291,8 @@ def first_maxima(records: list[Record], num_samples: int) -> list[Record]:
 
 def check_user_type(name: str, experiments: list[list[Record]]) -> None:
     """Refuse a name for the user's targets that is that of others."""
+    if any(not each.isprintable() or each in ",=|" for each in name):
+        raise InputError(f"--user_type {printable(name)}: give a name without commas, = and |")
     if name and any(record.name.info == name for members in experiments for record in members):
         raise InputError(f"--user_type {name}: there are other targets of this kind")
 
@@ -306,7 +333,7 @@ def print_experiment(scored: Scored, plots: Path | None, args: argparse.Namespac
     print(findings.images_line(scored))
     for finding in findings.findings(scored):
         print(finding.line)
-    print(line("SIGNATURE", 1) + signature.signature(scored))
+    print(signature.LINE + signature.signature(scored))
     print_attacks(scored.pairs)
     print_summary(scored.pairs, args)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -146,6 +147,8 @@ def _records(
 
 def name_of(model: object) -> str:
     """What tables call a model: the name that it has, or that of its class."""
+    if isinstance(model, str | Path):
+        return places.short_name(str(model))
     name = getattr(model, "name", None)
     return name if isinstance(name, str) else type(model).__name__
 

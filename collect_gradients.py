@@ -468,7 +468,8 @@ def named_images(args: argparse.Namespace, names: Sequence[str]) -> IdFile | Ear
 def earlier_images(args: argparse.Namespace) -> EarlierRun:
     """The images of --like that -f and -n take, with their targets."""
     with concerning("--like: "):
-        run = earlier_run.read(Path(args.like))
+        of_this = {"nsamp": args.Nsamps, "niters": args.Niters, "order": args.order}
+        run = earlier_run.read(Path(args.like), of_this)
     there = len(run.images)
     if args.firstimg >= there:
         raise InputError(f"--firstimg {args.firstimg}: {args.like} has {counted(there, 'image')}")

@@ -34,7 +34,7 @@ from lipschitz.data.targets import UNTARGETED
 from lipschitz.file_name import INFO, NUMBER, FileName
 from lipschitz.network import NOT_LOGITS, short_fingerprint
 from lipschitz.results import table_files
-from lipschitz.results.scoring import FITTED
+from lipschitz.results.scoring import FITTED, REFUTED, UNKNOWN
 from lipschitz.support.command import run
 from lipschitz.support.errors import InputError
 from lipschitz.support.options import Parser
@@ -71,6 +71,7 @@ SOURCE = (
     "box",
     "outputs",
 )
+OF_2018 = {"0": "False", "1": "True"}  # how files of 2018 keep a choice
 IF_ABSENT = {"cap": "False"}  # from logs of before there was a choice
 SCORING = ("method", "use_slope", "shape_reg", "num_samples", "cap")  # options that change a bound
 # the fields of a [DEBUG] line, those that it has since August 2018, and those of a fit
@@ -115,7 +116,8 @@ SOURCE_OF_TABLE = {
 # what clever.py says against a bound, below its line
 AGAINST_FIT = ("impossible", "outside")
 AGAINST = re.compile(rf"bnd_norm [12i]: ({'|'.join(AGAINST_FIT)}):")
-NOTHING_AGAINST = dict.fromkeys(AGAINST_FIT, False) | {"doubts": ""}
+AGAINST_BOUND = (*AGAINST_FIT, "refuted")  # the latter is told in the line of the attack
+NOTHING_AGAINST = dict.fromkeys(AGAINST_BOUND, False) | {"doubts": ""}
 
 # what tells one bound from another
 SETTINGS = ["saved", "nsamps", "niters", "activation", "order", *SCORING, *SOURCE]
@@ -204,10 +206,14 @@ def read_log(log: Path) -> tuple[list[dict[str, object]], list[str]]:
             elif text.startswith("[SETTINGS][L1] "):
                 found = read_fields(text)
                 source = {name: printable(found.get(name, "")) for name in SOURCE}
+                slope = source["compute_slope"]
+                source["compute_slope"] = OF_2018.get(slope, slope)
                 names = printable(found.get("dataset", "")), printable(found.get("model_name", ""))
                 begin, complete = len(bounds), False
             elif bounds and (found := AGAINST.match(text)):
                 bounds[-1][found[1]] = True
+            elif bounds and text.startswith("[ATTACK][L1] "):
+                bounds[-1]["refuted"] = read_fields(text).get("verdict") == REFUTED
             elif text.startswith(DOUBT):
                 for bound in bounds[begin:]:
                     bound["doubts"] += printable(text.removeprefix(DOUBT).rstrip("\n")) + "\n"
@@ -250,10 +256,14 @@ def bound_of_row(row: dict[str, object]) -> dict[str, object]:
         raise ValueError("its score is missing")
     words = {name: printable(str(row[name])) for name in SCORING}
     source = {ours: as_printed(row[theirs]) for ours, theirs in SOURCE_OF_TABLE.items()}
-    source["network"] = printable(short_fingerprint(row["network_fingerprint"]))
-    told = experiment(Path(row["file"]), row["dataset"], row["network"])
+    source["network"] = printable(short_fingerprint(row["network_fingerprint"])) or UNKNOWN
+    file, names = Path(row["file"]), (printable(row["dataset"]), printable(row["network"]))
+    told = experiment(file, *names)
+    if not file.parent.name:  # of a table that clever_scores gave
+        told["model"] = " ".join(filter(None, names))
     doubts = "".join(f"{printable(doubt)}\n" for doubt in row["doubts"].splitlines())
-    against = {name: row[name] is True for name in AGAINST_FIT}
+    against = {name: row[name] is True for name in AGAINST_BOUND}
+    against["outside"] &= not against["impossible"]
     return told | bound | words | source | against | {"doubts": doubts}
 
 
@@ -347,10 +357,22 @@ def read_bound(text: str) -> dict[str, object]:
 
 def count_once(bounds: pd.DataFrame) -> pd.DataFrame:
     """Keep the last of bounds that were printed more than once; say which logs had them before."""
+    bounds = with_known_sources(bounds)
     again = bounds.duplicated(BOUND, keep="last")
     for log, count in bounds.loc[again, "log"].value_counts(sort=False).items():
         print(f"counted once: {count} bounds of {log} come again later, and the later ones count")
     return bounds[~again]
+
+
+def with_known_sources(bounds: pd.DataFrame) -> pd.DataFrame:
+    """Bounds of 2018, whose logs may tell no settings, with those that a table tells of them."""
+    of_bound = [name for name in BOUND if name not in SOURCE]
+    untold = bounds["network"].eq("")
+    told = bounds[bounds["network"].eq(UNKNOWN)].drop_duplicates(of_bound, keep="last")
+    known = bounds[of_bound].merge(told[[*of_bound, *SOURCE]], on=of_bound, how="left")[[*SOURCE]]
+    filled = untold.to_numpy() & known["network"].notna().to_numpy()
+    bounds.loc[filled, [*SOURCE]] = known.to_numpy()[filled]
+    return bounds
 
 
 def nearest_class(bounds: pd.DataFrame) -> pd.DataFrame:
@@ -396,6 +418,7 @@ def average(bounds: pd.DataFrame) -> pd.DataFrame:
             outputs=("outputs", "first"),
             impossible=("impossible", "sum"),
             outside=("outside", "sum"),
+            refuted=("refuted", "sum"),
         )
     )
     table["mean"] = table["mean"].fillna(math.inf)  # of bounds that are all infinite
@@ -429,7 +452,7 @@ def print_summary(table: pd.DataFrame) -> None:
         infinite = group.images - group.finite
         left_out = f", infinite bounds left out = {infinite}" if infinite else ""
         outputs = f", outputs = {group.outputs}" if group.outputs in NOT_LOGITS else ""
-        against = [f", {name} = {n}" for name in AGAINST_FIT if (n := getattr(group, name))]
+        against = [f", {name} = {n}" for name in AGAINST_BOUND if (n := getattr(group, name))]
         more = "".join([left_out, *against, outputs])
         print(f"{line('', 0, **fields)}, {fits}, info = {kind}, bnd_norm = {norm}{more}")
 

@@ -43,6 +43,7 @@ import numpy as np
 import scipy
 
 from lipschitz.data import class_names, photographs
+from lipschitz.data.background import WITH_BACKGROUND, WITHOUT_BACKGROUND, first_class
 from lipschitz.data.photographs import Photographs
 from lipschitz.network import MANY, PROBABILITIES, SIGMOIDS, kind_of_outputs
 from lipschitz.support import archive
@@ -71,7 +72,7 @@ if TYPE_CHECKING:
 MODELS = Path("tmp/imagenet")
 ARCHIVE = "http://download.huan-zhang.com/models/adv/imagenet/frozen_imagenet_models_v1.1.tar.gz"
 LABELS = Path(__file__).with_name("imagenet_labels") / "labels.txt"  # if the archive's are missing
-IMAGENET_CLASSES = (photographs.WITHOUT_BACKGROUND, photographs.WITH_BACKGROUND)
+IMAGENET_CLASSES = (WITHOUT_BACKGROUND, WITH_BACKGROUND)
 # what reads the networks that other packages name; weights are downloaded, or in a file
 PACKAGES: dict[str, ModuleType] = {
     KERAS: keras_applications,
@@ -165,7 +166,7 @@ def _entry(
         if not isinstance(value, int) or value < 1:
             raise ValueError(f"{fact} is {value!r}, not a number above 0")
     family = next((part for part in FAMILIES if part in name), "")
-    usual = photographs.WITHOUT_BACKGROUND if family else photographs.WITH_BACKGROUND
+    usual = WITHOUT_BACKGROUND if family else WITH_BACKGROUND
     return Entry(
         **texts,
         image_size=image_size,
@@ -380,7 +381,7 @@ def probabilities(
 
 
 def label_names(
-    model_name: str, folder: Path = MODELS, classes: int = photographs.WITH_BACKGROUND
+    model_name: str, folder: Path = MODELS, classes: int = WITH_BACKGROUND
 ) -> dict[int, str]:
     """Names by CLASS, 0 the background: of the file beside the .pb, or of ImageNet's classes.
 
@@ -399,7 +400,7 @@ def label_names(
 
 def _numbered_as_classes(names: dict[int, str], classes: int) -> dict[int, str] | None:
     """The names by CLASS, also if they count the classes from 0 or 1; None if they are others'."""
-    first, lowest = photographs.first_class(classes), min(names, default=0)
+    first, lowest = first_class(classes), min(names, default=0)
     if lowest in (0, 1) and sorted(names) == list(range(lowest, lowest + classes)):
         return {number - lowest + first: name for number, name in names.items()}
     return names if max(names, default=0) < classes + first else None
@@ -411,7 +412,7 @@ def _numbered_as_classes(names: dict[int, str], classes: int) -> dict[int, str] 
 def ImageNet(img_size: int, load_total_imgs: int = photographs.LARGEST_NUMBER) -> Photographs:
     """The photographs, in the order of Python's own generator, labels with a background class."""
     return photographs.load(
-        photographs.folder(), img_size, photographs.WITH_BACKGROUND, random, load_total_imgs
+        photographs.folder(), img_size, WITH_BACKGROUND, random, load_total_imgs
     )
 
 
@@ -547,7 +548,7 @@ def print_predictions(args: argparse.Namespace) -> None:
     """The most probable classes of an image, in the numbering of the photographs' names."""
     found = probabilities(args.image_file, args.model_name, args.weights, args.model_dir)
     names = label_names(args.model_name, args.model_dir, len(found))
-    first = photographs.first_class(len(found))
+    first = first_class(len(found))
     for label in np.argsort(-found, kind="stable")[: args.num_top_predictions]:
         shown, score = int(label) + first, f"score = {found[label]:.5f}"
         if shown in names:

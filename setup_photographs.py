@@ -28,7 +28,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from lipschitz.data import photographs
-from lipschitz.data.photographs import WITHOUT_BACKGROUND
+from lipschitz.data.background import WITHOUT_BACKGROUND
 from lipschitz.data.picture_file import LARGEST_FILE
 from lipschitz.data.words import counted, some
 from lipschitz.support import regular_file

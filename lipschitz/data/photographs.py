@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from lipschitz.data import picture_file
+from lipschitz.data.background import first_class
 from lipschitz.data.dataset import one_hot, pixels_to_box
 from lipschitz.data.on_demand import ImagesOnDemand
 from lipschitz.support.errors import InputError
@@ -21,7 +22,6 @@ from lipschitz.support.text import printable
 
 FOLDER = Path("../imagenetdata/imgs")
 FOLDER_VARIABLE = "CLEVER_IMAGENET"  # names another folder
-WITHOUT_BACKGROUND, WITH_BACKGROUND = 1000, 1001  # classes of ImageNet's networks
 LARGEST_NUMBER = 1000  # files that are looked at
 FORMATS = ("JPEG", "PNG")
 GREY_OR_RGB = ("L", "RGB")
@@ -44,11 +44,6 @@ class Photographs:
 
     test_data: Pixels
     test_labels: np.ndarray  # (N, labels), one-hot
-
-
-def first_class(num_labels: int) -> int:
-    """The CLASS of a network's label 0: a network of 1000 labels has no background."""
-    return 1 if num_labels == WITHOUT_BACKGROUND else 0
 
 
 def folder() -> Path:

@@ -78,6 +78,8 @@ def _of_scoring(first: Scored, second: Scored) -> Iterator[str]:
         one, two = getattr(first.how, name), getattr(second.how, name)
         if one != two:
             yield f"scored with {name} {one} and {two}: score both alike"
+    if first.how.cap and second.how.cap:
+        yield "scores are cut at what was sampled: where both are, they differ by nothing"
 
 
 def _of_targets(first: Scored, second: Scored) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The result of the attack on the margin of one image and target."""
 
 import io
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from lipschitz.support.text import line
 SHOWN = {norm: f"L{printed}" for norm, printed in PRINTED_NORMS.items()}
 ORDERS = {"1": 1, "2": 2, "i": np.inf}
 LARGEST_IMAGES = 2**30  # bytes
+HEADER = 4096  # bytes, of an array in an archive: it has fewer
 IMAGE = "x_0"  # the image itself, among them
 
 
@@ -76,22 +78,32 @@ def load_images(file: Path, attacked: Attacked, x_0: np.ndarray) -> dict[str, np
     return _of_attack(_kept(file), attacked, x_0)
 
 
-def load_shown(file: Path, attacked: Attacked, image: object) -> dict[str, np.ndarray]:
-    """The same if the image is not at hand but kept beside them; `image` is its fingerprint."""
-    kept = _kept(file)
+def load_shown(
+    file: Path, attacked: Attacked, image: object, shape: tuple[int, ...] | None
+) -> dict[str, np.ndarray]:
+    """The same if the image is not at hand but kept beside them.
+
+    `image` is its fingerprint, `shape` that of the arrays: of another size none is read.
+    """
+    if shape is None:
+        return {}
+    kept = _kept(file, (len(ORDERS) + 1) * (4 * math.prod(shape) + HEADER))
     x_0 = kept.get(IMAGE)
     if x_0 is None or x_0.dtype != np.float32 or fingerprint([x_0]) != image:
         return {}
     return _of_attack(kept, attacked, x_0)
 
 
-def _kept(file: Path) -> dict[str, np.ndarray]:
-    """The arrays that are kept beside a target's file, by norm, and the image; none if none are."""
+def _kept(file: Path, largest: int = LARGEST_IMAGES) -> dict[str, np.ndarray]:
+    """The arrays that are kept beside a target's file, by norm, and the image; none if none are.
+
+    Arrays of more than `largest` bytes together are not read.
+    """
     names = {SHOWN[norm]: norm for norm in ORDERS} | {IMAGE: IMAGE}
     try:
         content = io.BytesIO(regular_file.read(images_path(file), LARGEST_IMAGES))
         with np.load(content, allow_pickle=False) as archive:
-            if sum(each.file_size for each in archive.zip.infolist()) > LARGEST_IMAGES:
+            if sum(each.file_size for each in archive.zip.infolist()) > largest:
                 return {}
             return {names[name]: archive[name] for name in archive.files if name in names}
     except Exception:  # NumPy's reader raises what its parsing stumbles over: as if none were kept

@@ -11,14 +11,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lipschitz.data.background import shift
 from lipschitz.maths.chance import sign_test
 from lipschitz.maths.scores import PRINTED_NORMS, interval_of_difference, ratio
 from lipschitz.results.agreement import disagreements, have_other_images
+from lipschitz.results.matfile import Record
 from lipschitz.results.scored import Scored
 from lipschitz.results.scoring import Score
 from lipschitz.results.summary import UNTARGETED_KIND
 from lipschitz.support.errors import InputError
 from lipschitz.support.text import line, printable
+
+EQUAL = 1e-5  # relative: the scores of one network on two devices differ in less
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,10 @@ class Compared:
     warnings: list[str]
 
 
+class OrdersError(InputError):
+    """Experiments are of two orders."""
+
+
 class NoPairError(InputError):
     """Two experiments have no image and target in common; sampling one again helps."""
 
@@ -89,12 +97,8 @@ def compare(first: Scored, second: Scored) -> Compared:
     in both.
     """
     one, two = first.members[0], second.members[0]
-    if one.name.order != two.name.order:
-        raise InputError(
-            f"scores of order {one.name.order} and {two.name.order} are not compared: they are "
-            "bounds of two kinds"
-        )
-    here, there = _by_key(first), _by_key(second, _shift(two.num_labels, one.num_labels))
+    check([one, two])
+    here, there = _by_key(first), _by_key(second, shift(two.num_labels, one.num_labels))
     both = here.keys() & there.keys()
     others = {key for key in both if have_other_images(here[key][0].file, there[key][0].file)}
     if both == others:
@@ -123,6 +127,15 @@ def compare(first: Scored, second: Scored) -> Compared:
     )
 
 
+def check(records: Sequence[Record]) -> None:
+    """Raise InputError if experiments with these files cannot be compared; each has one here."""
+    if len(records) < 2:
+        raise InputError("there is one experiment only: name the folders of two")
+    orders = sorted({record.name.order for record in records})
+    if len(orders) > 1:
+        raise OrdersError("scores of order 1 and 2 are not compared: they are bounds of two kinds")
+
+
 def lines(compared: Compared, number: int = 2) -> list[str]:
     """What is printed of a comparison: the second experiment has that number, the first is 1."""
     others = f", of another image: {compared.other_images}" if compared.other_images else ""
@@ -131,7 +144,8 @@ def lines(compared: Compared, number: int = 2) -> list[str]:
         f"pairs only in 1: {compared.only_first}, only in {number}: {compared.only_second}{others}"
     )
     warnings = [f"warning: {warning}" for warning in compared.warnings]
-    return [heading, *warnings, *(_line(each, number) for each in compared.comparisons)]
+    level = compared.first.how.level
+    return [heading, *warnings, *(_line(each, number, level) for each in compared.comparisons)]
 
 
 def matrix(compared: Sequence[Compared]) -> list[str]:
@@ -151,7 +165,7 @@ def matrix(compared: Sequence[Compared]) -> list[str]:
     return table
 
 
-def _line(found: Comparison, number: int) -> str:
+def _line(found: Comparison, number: int, level: float) -> str:
     low, high = found.interval or (np.nan, np.nan)
     fields = {
         "info": found.kind,
@@ -163,6 +177,7 @@ def _line(found: Comparison, number: int) -> str:
         "difference": found.difference,
         "low": low,
         "high": high,
+        "level": level,
         "ratio": found.ratio,
         "higher": found.higher,
         "lower": found.lower,
@@ -201,13 +216,6 @@ def _by_key(scored: Scored, shift: int = 0) -> Mapping[_Key, list[Score]]:
         key = _Key(name.image_id, name.true_label + shift, name.target_label + shift)
         found[key].append(score)
     return found
-
-
-def _shift(before: int, now: int) -> int:
-    """What is added to labels of a network with so many classes to get another's."""
-    from lipschitz.results.earlier_run import shift  # imports Pillow: scoring does without
-
-    return shift(before, now)
 
 
 def _no_pair(here: Set[_Key], there: Set[_Key], others: Set[_Key]) -> InputError:
@@ -264,7 +272,8 @@ def _comparison(kind: str, norm: str, pairs: Sequence[_Pair], level: float) -> C
         if np.isfinite([pair.first, pair.second]).all():
             of_image[pair.image_id].append((pair.first, pair.second))
     means = np.array([np.mean(scores, axis=0) for scores in of_image.values()]).reshape(-1, 2)
-    differences = means[:, 1] - means[:, 0]
+    equal = np.isclose(*means.T, rtol=EQUAL, atol=0)
+    differences = np.where(equal, 0.0, means[:, 1] - means[:, 0])
     compared = sum(map(len, of_image.values()))
     higher, lower = int((differences > 0).sum()), int((differences < 0).sum())
     return Comparison(
@@ -277,7 +286,10 @@ def _comparison(kind: str, norm: str, pairs: Sequence[_Pair], level: float) -> C
         mean_second=_over_images(np.mean, means[:, 1]),
         difference=_over_images(np.mean, differences),
         interval=interval_of_difference(differences, level),
-        ratio=_over_images(np.median, [ratio(second, first) for first, second in means]),
+        ratio=_over_images(
+            np.median,
+            [1.0 if same else ratio(*each[::-1]) for each, same in zip(means, equal, strict=True)],
+        ),
         higher=higher,
         lower=lower,
         equal=len(means) - higher - lower,

@@ -1,14 +1,15 @@
 """The images and targets of an earlier run, read from its files for another network."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
-from lipschitz.data.photographs import WITH_BACKGROUND, WITHOUT_BACKGROUND, first_class
+from lipschitz.data.background import shift
 from lipschitz.data.words import some
 from lipschitz.results import scoring
 from lipschitz.results.matfile import Record
@@ -34,24 +35,32 @@ class EarlierRun:
     num_labels: int
 
 
-def read(folder: Path) -> EarlierRun:
+def read(folder: Path, settings: Mapping[str, int] = MappingProxyType({})) -> EarlierRun:
     """The run that saved the files in a folder and below it.
 
     Several experiments, of other settings say, are one run if their images and targets are the
-    same. Raises InputError if they are not, and if there are no files that can be read.
+    same. If they are not, that counts whose files' names have these `settings` (nsamp, niters,
+    order). Raises InputError if there is not one, or there are no files that can be read.
     """
     records = scoring.load(scoring.find_files([folder])).records
     if not records:
         raise InputError(f"none of the files in {folder} can be read")
     experiments = [scoring.each_once(members)[0] for members in scoring.experiments(records)]
-    first, *others = map(_run_of, experiments)
-    if any(other != first for other in others):
-        named = printable(some(scoring.headings(experiments)))
-        raise InputError(
-            f"{folder} holds {len(experiments)} experiments whose images or targets differ "
-            f"({named}): name the folder of one"
-        )
-    return first
+    alike = [each for each in experiments if _has(each[0], settings)]
+    for chosen in (experiments, alike):
+        runs = [_run_of(members) for members in chosen]
+        if runs and all(run == runs[0] for run in runs):
+            return runs[0]
+    raise InputError(
+        f"{folder} holds {len(experiments)} experiments whose images or targets differ "
+        f"({printable(some(scoring.headings(experiments)))}): name the folder of one, or give its "
+        "N and iterations"
+    )
+
+
+def _has(record: Record, settings: Mapping[str, int]) -> bool:
+    """Whether a file's name has these settings."""
+    return all(getattr(record.name, name) == value for name, value in settings.items())
 
 
 def targets(run: EarlierRun, labels: np.ndarray, has_labels: bool = True) -> list[Targets]:
@@ -75,16 +84,6 @@ def targets(run: EarlierRun, labels: np.ndarray, has_labels: bool = True) -> lis
         else:
             found.append([])
     return found
-
-
-def shift(before: int, now: int) -> int:
-    """What is added to the labels of one network to get another's; they have so many classes.
-
-    It is 0, but for networks of ImageNet of which one alone has the background.
-    """
-    if {before, now} != {WITHOUT_BACKGROUND, WITH_BACKGROUND}:
-        return 0
-    return first_class(before) - first_class(now)
 
 
 def _run_of(members: Iterable[Record]) -> EarlierRun:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lipschitz.data.words import counted
 from lipschitz.maths.chance import is_guessing
 from lipschitz.maths.scores import PRINTED_NORMS
 from lipschitz.maths.weibull import FEW_MAXIMA
@@ -44,18 +43,13 @@ def findings(scored: Scored) -> list[Finding]:
 
 def images_line(scored: Scored) -> str:
     """How many images of an experiment have a score."""
-    number, wrong = _images(scored)
+    number, wrong = images_taken(scored)
     if number is None:
-        return f"scored: {counted(len(scored.images), 'image')}"
-    of_all = counted(number, "image")
-    return f"scored: {len(scored.images)} of {of_all}; {wrong} {_are(wrong)} classified wrongly"
+        return f"scored: {len(scored.images)} images"
+    return f"scored: {len(scored.images)} of {number} images; {wrong} are classified wrongly"
 
 
-def _are(number: int) -> str:
-    return "is" if number == 1 else "are"
-
-
-def _images(scored: Scored) -> tuple[int | None, int]:
+def images_taken(scored: Scored) -> tuple[int | None, int]:
     """How many images the run took, None if its files do not say, and how many it got wrong."""
     members = scored.members
     if any(record.wrong_images is None for record in members):
@@ -67,7 +61,7 @@ def _images(scored: Scored) -> tuple[int | None, int]:
 
 def of_images(scored: Scored) -> Iterator[Finding]:
     """Whether the network gets no more images right than guessing does."""
-    number, wrong = _images(scored)
+    number, wrong = images_taken(scored)
     num_labels = scored.members[0].num_labels
     if number is not None and num_labels and is_guessing(number - wrong, number, num_labels):
         yield Finding(
@@ -93,9 +87,9 @@ def _of_scores(scored: Scored) -> Iterator[Finding]:
         (
             f"fits are replaced by the largest maximum, without an interval{_reasons(fitted)}",
             [bool(score.fit.problem) for score in fitted],
-            "The margin is divided by the largest gradient norm that was seen. If all maxima are "
-            "equal, the steepest place was met in every iteration, and that is exact. Else sample "
-            "more iterations.",
+            "The largest maximum takes the place of the end point. If all maxima are equal, the "
+            "steepest place was met in every iteration, and that is exact. Else sample more "
+            "iterations.",
         ),
         (
             "constants still grow with N, beyond their intervals: sample with a larger -N",

@@ -46,6 +46,7 @@ ATTACK_SETTINGS_KEY = "attack_settings"  # as JSON
 LARGEST_NUMBER = float(np.finfo(np.float32).max)  # that sampling can save
 LARGEST_COUNT = 2**53  # samples
 MOST_DOUBTS = 10
+MOST_DIMENSIONS = 8  # of an input
 
 LONGEST_NAME = 128  # characters
 MODEL = r"\w[\w.,:+-]{0,127}"
@@ -343,12 +344,17 @@ def _described(contents: dict[str, np.ndarray]) -> dict[str, object]:
         for key in (IMAGE_NAME_KEY, *CLASS_NAME_KEYS, VERSION_KEY)
         if np.size(contents.get(key, ()))
     }
-    shape = _numbers(contents, SHAPE_KEY).astype(int) if SHAPE_KEY in contents else None
-    return {
-        **text,
-        PICTURE_KEY: _picture(contents),
-        SHAPE_KEY: None if shape is None else tuple(shape.tolist()),
-    }
+    return {**text, PICTURE_KEY: _picture(contents), SHAPE_KEY: _shape(contents)}
+
+
+def _shape(contents: dict[str, np.ndarray]) -> tuple[int, ...] | None:
+    """The shape of the network's input, if the file holds one."""
+    if not 0 < np.size(contents.get(SHAPE_KEY, ())) <= MOST_DIMENSIONS:
+        return None
+    shape = _numbers(contents, SHAPE_KEY)
+    if (shape < 1).any() or (shape % 1).any():
+        raise ValueError(f"{SHAPE_KEY} is no shape")
+    return tuple(shape.astype(int).tolist())
 
 
 def _picture(contents: dict[str, np.ndarray]) -> np.ndarray | None:

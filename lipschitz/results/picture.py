@@ -12,7 +12,7 @@ CHANNELS = (1, 3)
 
 
 def of_image(x: np.ndarray, box: Box) -> np.ndarray | None:
-    """The picture of an image (H, W, C), uint8, (H, W) or (H, W, 3), at most `LARGEST` a side.
+    """The picture of an image (H, W) or (H, W, C): uint8, (H, W) or (H, W, 3), at most `LARGEST`.
 
     None if the input is no image, or its values have no common range.
     """

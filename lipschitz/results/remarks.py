@@ -35,7 +35,7 @@ def options_to_reach(score: Score) -> str:
     """The options that sample a ball in which a score lies; empty if the file tells too little."""
     record, norm = score.file, score.norm
     ball, radius = record.provenance.get("sample_norm"), radius_of(record.provenance)
-    if ball not in NORM_OF_BALL or radius is None:
+    if not isinstance(ball, str) or ball not in NORM_OF_BALL or radius is None:
         return ""
     needed = radius * score.uncapped / record.limits.sampled[norm]
     if NORM_OF_BALL[ball] == norm or needed <= MUCH_LARGER * radius:

@@ -55,6 +55,16 @@ class Scored:
             Pair(self.kind(score), score.norm, score.score, score.distance) for score in self.scores
         ]
 
+    @cached_property
+    def averaged(self) -> list[Score]:
+        """The scores that are averaged: all, or in each norm the least of each image."""
+        if not self.how.untargeted:
+            return self.scores
+        least = {}
+        for score in sorted(self.scores, key=lambda score: score.score):
+            least.setdefault((score.file.name.image_id, score.norm), score)
+        return [least[key] for key in sorted(least)]
+
     def kind(self, score: Score) -> str:
         """What the summary calls the target of a score."""
         info = score.file.name.info

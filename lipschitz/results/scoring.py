@@ -293,7 +293,7 @@ def headings(experiments: list[list[Record]]) -> list[str]:
         alike = [each for other, each in zip(names, sources, strict=True) if other == name]
         known = {key: {each[key] for each in alike if key in each} for key in of_this}
         different = [f"{key} {of_this[key]}" for key in sorted(known) if len(known[key]) > 1]
-        headings.append(", ".join([name, *different]))
+        headings.append(printable(", ".join([name, *different])))
     return headings
 
 

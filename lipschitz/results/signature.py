@@ -10,16 +10,16 @@ from lipschitz.maths.interval import LEVEL
 from lipschitz.network import LOGITS, STRUCTURE, Box
 from lipschitz.results import scoring
 from lipschitz.results.scored import Scored, Scoring
-from lipschitz.results.scoring import FITTED, UNKNOWN, Score
+from lipschitz.results.scoring import UNKNOWN, Score
 from lipschitz.settings import radius_of
 from lipschitz.support.errors import InputError
-from lipschitz.support.text import printable
+from lipschitz.support.text import line, printable
 from lipschitz.version import version
 
 BEGINS = "clever"
+LINE = line("SIGNATURE", 1)  # how the printed line begins
 DIGITS = 8  # of a hash
 LONGEST = 60  # characters of a value from a file
-ABSENT = "none"  # a field that only one of two signatures has
 
 
 def signature(scored: Scored) -> str:
@@ -33,16 +33,17 @@ def differences(wanted: str, found: str) -> list[str]:
     Raises InputError if `wanted` is no signature.
     """
     one, two = read(wanted), read(found)
+    changed = [name for name in one if name in two and one[name] != two[name]]
     return [
-        f"{name} is {two.get(name, ABSENT)}, not {one.get(name, ABSENT)}"
-        for name in dict.fromkeys([*one, *two])
-        if one.get(name) != two.get(name)
+        *(f"{name} is {two[name]}, not {one[name]}" for name in changed),
+        *(f"{name}:{value} is not in that one" for name, value in two.items() if name not in one),
+        *(f"{name}:{value} is in that one alone" for name, value in one.items() if name not in two),
     ]
 
 
 def read(text: str) -> dict[str, str]:
-    """The fields of a signature. Raises InputError if it is none."""
-    begins, *fields = text.strip().split("|")
+    """The fields of a signature, or of its printed line. Raises InputError if it is none."""
+    begins, *fields = text.strip().removeprefix(LINE).split("|")
     pairs = [field.partition(":") for field in fields]
     if begins != BEGINS or not pairs or not all(name and colon for name, colon, _ in pairs):
         raise InputError(f"{printable(text[:LONGEST])!r} is no signature: it is {BEGINS}|v:...")
@@ -67,7 +68,7 @@ def _fields(scored: Scored) -> dict[str, str]:
         "N": str(name.nsamp),
         "it": str(name.niters),
         "order": str(name.order),
-        "method": f"{how.method},{how.shape_reg:g}" if how.method == "mle_reg" else how.method,
+        "method": how.method + (f",{_number(how.shape_reg)}" if how.method == "mle_reg" else ""),
         "seed": setting("seed"),
     }
     return always | _unusual(scored, told, how)
@@ -87,7 +88,7 @@ def _unusual(scored: Scored, told: Mapping[str, object], how: Scoring) -> dict[s
         "slope": (how.use_slope, False),
         "first": (how.num_samples, 0),
         "cap": (how.cap, False),
-        "level": (how.level if how.method in FITTED else LEVEL, LEVEL),
+        "level": (how.level, LEVEL),
         "targets": ("untargeted" if how.untargeted else "", ""),
         "avg": (how.average, "mean"),
     }
@@ -119,7 +120,7 @@ def _digest(parts: list[str]) -> str:
 
 
 def _number(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{value:g}"
+    return UNKNOWN if value is None else repr(value).removesuffix(".0")
 
 
 def _word(value: object) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,11 +20,12 @@ from lipschitz.support.errors import InputError, first_line
 if TYPE_CHECKING:
     import pandas as pd
 
+    Columns = Mapping[str, pd.Series]
+
 SCHEMA = 1  # of JSON; it grows if a column is removed or means something else
 FORMAT = "clever scores"
-Row = dict[str, object]  # by column
-LARGEST = 2**30  # bytes: ten million rows
-MOST_ROWS = 10**7  # of a parquet file, which can repeat one without end
+LARGEST = 2**30  # bytes: a million rows
+MOST_ROWS = 10**6  # of a parquet file, which can repeat one without end
 INFINITE = {np.inf: "inf", -np.inf: "-inf"}  # JSON has no such numbers
 TRUTHS = {"True": True, "False": False, "": None}
 
@@ -39,8 +41,13 @@ def read(path: Path) -> pd.DataFrame:
 
     Raises InputError if the file cannot be read, or is not of scores.
     """
+    if ending(path) not in READERS:
+        endings = ", ".join(f".{form}" for form in READERS)
+        raise InputError(f"{path}: its ending does not tell what it holds: it is one of {endings}")
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
     try:
-        return tables.of_rows(READERS[ending(path)](regular_file.read(path, LARGEST)))
+        return tables.of_columns(READERS[ending(path)](regular_file.read(path, LARGEST)))
     except Exception as error:  # the readers raise what their parsing stumbles over
         raise InputError(f"{path} is no table of scores: {first_line(error)}") from error
 
@@ -55,12 +62,14 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
     frame.to_csv(path, index=False)
 
 
-def read_csv(content: bytes) -> list[Row]:
-    """The rows in the content of a CSV file."""
-    import pandas as pd
-
-    text = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
-    return _rows(text.to_dict("records"), OF_TEXT)
+def read_csv(content: bytes) -> Columns:
+    """The columns in the content of a CSV file."""
+    text = io.StringIO(content.decode("utf-8-sig"), newline="")
+    heading, *rows = [*csv.reader(text, strict=True)] or [[]]
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(heading):
+            raise ValueError(f"row {number} has {len(row)} values, the heading {len(heading)}")
+    return _typed(dict(zip(heading, zip(*rows, strict=True), strict=False)), OF_TEXT)
 
 
 def write_json(frame: pd.DataFrame, path: Path) -> None:
@@ -78,14 +87,15 @@ def _plain(column: pd.Series) -> list[object]:
     return [INFINITE.get(value, value) if isinstance(value, float) else value for value in values]
 
 
-def read_json(content: bytes) -> list[Row]:
-    """The rows in the content of a JSON file."""
+def read_json(content: bytes) -> Columns:
+    """The columns in the content of a JSON file."""
     contents = json.loads(content)
     if not isinstance(contents, dict) or contents.get("format") != FORMAT:
         raise ValueError(f"its format is not {FORMAT!r}")
     if contents.get("schema") != SCHEMA:
         raise ValueError(f"its schema is {contents.get('schema')}, this version reads {SCHEMA}")
-    return _rows(contents["rows"], OF_VALUES)
+    names = contents["rows"][0] if contents["rows"] else ()
+    return _typed({name: [row[name] for row in contents["rows"]] for name in names}, OF_VALUES)
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
@@ -94,15 +104,18 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
     frame.to_parquet(path, index=False)
 
 
-def read_parquet(content: bytes) -> list[Row]:
-    """The rows in the content of a parquet file. Raises InputError if pyarrow is not installed."""
+def read_parquet(content: bytes) -> Columns:
+    """The columns in the content of a parquet file. Raises InputError without pyarrow."""
     require_parquet()
     from pyarrow.parquet import ParquetFile
 
     file = ParquetFile(io.BytesIO(content))
     if (rows := file.metadata.num_rows) > MOST_ROWS:
         raise ValueError(f"it declares {rows} rows, more than {MOST_ROWS}")
-    return _rows(file.read(columns=list(COLUMNS)).to_pylist(), OF_VALUES)
+    there = [name for name in COLUMNS if name in file.schema_arrow.names]
+    # a column at a time: its values as objects take a hundred times their room in the file
+    columns = ((name, file.read(columns=[name])[name].to_pylist()) for name in there)
+    return _typed(columns, OF_VALUES)
 
 
 def require_parquet() -> None:
@@ -113,17 +126,27 @@ def require_parquet() -> None:
         raise InputError("parquet needs pyarrow: pip install pyarrow") from error
 
 
-def _rows(rows: list[Row], of_dtype: Mapping[str, Callable[[object], object]]) -> list[Row]:
-    """The rows with values of their columns' types. Raises ValueError if they lack a column."""
-    if missing := [name for row in rows[:1] for name in COLUMNS if name not in row]:
+def _typed(
+    columns: Mapping[str, Sequence] | Iterable[tuple[str, Sequence]],
+    of_dtype: Mapping[str, Callable[[object], object]],
+) -> Columns:
+    """The columns with values of their types. Raises ValueError if one is absent."""
+    pairs = columns.items() if isinstance(columns, Mapping) else columns
+    found = {
+        name: tables.column([*map(of_dtype[COLUMNS[name]], values)], COLUMNS[name])
+        for name, values in pairs
+        if name in COLUMNS
+    }
+    if missing := [name for name in COLUMNS if name not in found]:
         raise ValueError(f"it lacks the column {missing[0]}")
-    return [{name: of_dtype[dtype](row[name]) for name, dtype in COLUMNS.items()} for row in rows]
+    return found
 
 
 def _truth(text: str) -> bool | None:
-    if text not in TRUTHS:
+    word = text.capitalize()  # spreadsheets write TRUE
+    if word not in TRUTHS:
         raise ValueError(f"{text[:80]!r} is neither True nor False")
-    return TRUTHS[text]
+    return TRUTHS[word]
 
 
 def _of_type(kind: type, missing: object = None) -> Callable[[object], object]:
@@ -154,7 +177,7 @@ WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
     "json": write_json,
     "parquet": write_parquet,
 }
-READERS: dict[str, Callable[[bytes], list[Row]]] = {
+READERS: dict[str, Callable[[bytes], Columns]] = {
     "csv": read_csv,
     "json": read_json,
     "parquet": read_parquet,

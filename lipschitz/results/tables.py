@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from lipschitz.results import scoring
@@ -50,24 +50,33 @@ COLUMNS = {
 
 def frame(experiments: Iterable[Scored]) -> pd.DataFrame:
     """A data frame of scores with these `COLUMNS`; what is not known is empty, or missing."""
-    return of_rows([row for each in experiments for row in _rows(each)])
+    rows = [row for each in experiments for row in _rows(each)]
+    return of_columns(
+        {name: column([row[name] for row in rows], dtype) for name, dtype in COLUMNS.items()}
+    )
 
 
-def of_rows(rows: list[dict[str, object]]) -> pd.DataFrame:
-    """A frame of rows that have a value for each of the `COLUMNS`, None if it is missing."""
+def column(values: list[object], dtype: str) -> pd.Series:
+    """Values of a type, None if one is missing.
+
+    With the type, pandas does not take whole numbers for floats if one is missing.
+    """
     import pandas as pd
 
-    # column by column: pandas would take whole numbers for floats if one is missing
-    columns = {
-        name: pd.Series([row[name] for row in rows], dtype=dtype) for name, dtype in COLUMNS.items()
-    }
-    return pd.DataFrame(columns)
+    return pd.Series(values, dtype=dtype)
+
+
+def of_columns(columns: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """The frame of these columns, in the order of `COLUMNS`."""
+    import pandas as pd
+
+    return pd.DataFrame({name: columns[name] for name in COLUMNS})
 
 
 def _rows(scored: Scored) -> Iterator[dict[str, object]]:
     """The rows of an experiment."""
     of_experiment = {
-        "experiment": printable(scored.heading),
+        "experiment": scored.heading,
         "signature": signature(scored),
         "version": version(),
         "outputs": scoring.outputs(scored.members),

@@ -1,6 +1,7 @@
 """Files that are written whole or not at all."""
 
 import os
+import re
 import secrets
 import tempfile
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 from lipschitz.support.errors import RunError
 
 UNFINISHED = ".unfinished"
+OF_REPLACING = re.compile(rf"\..+\.[0-9a-f]{{16}}{re.escape(UNFINISHED)}(\.\w+)?")  # its names
 ABANDONED = 3600  # seconds: nobody still writes to an unfinished file that is older
 
 
@@ -68,5 +70,6 @@ def _flush(path: Path) -> None:
 def _remove_abandoned(folder: Path) -> None:
     for left in folder.glob(f".*{UNFINISHED}*"):
         with suppress(OSError):
-            if time.time() - left.stat().st_mtime > ABANDONED:
+            is_old = time.time() - left.stat().st_mtime > ABANDONED
+            if is_old and OF_REPLACING.fullmatch(left.name):
                 left.unlink()

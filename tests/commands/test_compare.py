@@ -8,7 +8,7 @@ from scipy.io import loadmat
 
 from lipschitz.results import matfile
 from lipschitz.support.text import read_fields
-from tests.helpers import lines, run_here
+from tests.helpers import GOLDEN, lines, run_here
 
 
 @pytest.fixture
@@ -90,13 +90,17 @@ def test_one_experiment_or_no_common_pair_is_an_error_in_a_line(attacked_folder,
     done = compared(attacked_folder, cwd=tmp_path)
     said = "clever.py: --compare: there is one experiment only: name the folders of two\n"
     assert (done.returncode, done.stderr) == (2, said)
+    orders = compared(attacked_folder, GOLDEN / "order2", "--csv", "a.csv", cwd=tmp_path)
+    assert orders.stderr.endswith("they are bounds of two kinds; choose one with --order\n")
+    assert not (tmp_path / "a.csv").exists()  # it is told before the fits
     first, second = other("first", 1), other("second", 1)
     for folder, gone in ((first, "least"), (second, "top2"), (first, "random"), (second, "random")):
         for path in folder.glob(f"*_{gone}_*"):
             path.unlink()
-    done = compared(first, second, cwd=tmp_path)
+    done = compared(first, second, "--report", "report.html", cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr == (
+    assert (tmp_path / "report.html").exists()
+    assert done.stderr == "a report in report.html\n" + (
         "clever.py: --compare: no pair is in both, for their targets differ: sample the second "
         "with the images and targets of the first (collect_gradients.py --like FOLDER)\n"
     )

@@ -1,12 +1,14 @@
 """The files that clever.py writes beside its lines, and what process_log.py makes of them."""
 
 import errno
+import os
+import re
 from unittest import mock
 
 import pandas as pd
 
-from lipschitz.results import table_files
-from tests.helpers import lines, run_here
+from lipschitz.results import matfile, table_files
+from tests.helpers import GOLDEN, lines, run_here
 
 
 def clever(*args, cwd):
@@ -25,8 +27,10 @@ def test_a_signature_is_checked_and_what_differs_is_told(attacked_folder, tmp_pa
     assert other.returncode == 1
     assert "another signature: method is mle, not mle_reg,0.01\n" in other.stderr
     assert other.stdout.splitlines()[-1].startswith("[STATS][L0]")
+    for text in ("v:1", ""):  # the latter of a variable that is not set
+        none = clever(attacked_folder, "--check_signature", text, cwd=tmp_path)
+        assert none.returncode == 2
     none = clever(attacked_folder, "--check_signature", "v:1", cwd=tmp_path)
-    assert none.returncode == 2
     assert none.stderr.startswith("clever.py: --check_signature 'v:1' is no signature: ")
 
 
@@ -65,6 +69,32 @@ def test_what_cannot_be_written_is_told_before_the_fits(attacked_folder, tmp_pat
     assert "file cannot be written to" in done.stderr
 
 
+def test_only_regular_files_are_replaced(attacked_folder, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    done = clever(attacked_folder, "--csv", "pipe", cwd=tmp_path)
+    assert done.stderr == "clever.py: --csv pipe is no regular file: name another\n"
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link.csv").symlink_to("real/scores.csv")
+    assert clever(attacked_folder, "--csv", "link.csv", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "link.csv").is_symlink()
+    assert len(table_files.read(tmp_path / "real/scores.csv")) == 18
+    for options in (["--csv", "a", "--report", "a"], ["--figures", "real/scores.csv"]):
+        assert clever(attacked_folder, *options, cwd=tmp_path).returncode == 2
+    assert clever(attacked_folder, "--figures", "", cwd=tmp_path).returncode == 2
+
+
+def test_hidden_files_of_others_stay_in_the_folder_of_a_table(attacked_folder, tmp_path):
+    others = tmp_path / ".thesis.unfinished.tex"
+    others.write_text("years of work")
+    ours = tmp_path / ".a.csv.0123456789abcdef.unfinished"
+    ours.touch()
+    for path in (others, ours):
+        os.utime(path, (0, 0))
+    clever(attacked_folder, "--csv", "a.csv", cwd=tmp_path)
+    assert others.exists()
+    assert not ours.exists()
+
+
 def test_parquet_without_its_package_is_told_before_the_fits(attacked_folder, tmp_path):
     with mock.patch.dict("sys.modules", pyarrow=None):
         done = clever(attacked_folder, "--parquet", "scores.parquet", cwd=tmp_path)
@@ -98,6 +128,41 @@ def test_tables_and_logs_give_the_same_means(attacked_folder, tmp_path):
 
 def latex(done):
     return done.stdout.partition("% bounds")[2]
+
+
+def test_what_is_against_bounds_is_counted_alike(attacked_folder, tmp_path):
+    """Scores that no input can have are not counted as outside once more; refuted ones count."""
+    for path in attacked_folder.iterdir():
+        matfile.add(path, {"farthest_L2": 3.1, "sampled_L2": 3.05})
+    done = clever(attacked_folder, "--csv", "a.csv", cwd=tmp_path)
+    (tmp_path / "a.log").write_text(done.stdout)
+    counted = [
+        re.findall(r"bnd_norm = (\w)|(impossible|outside|refuted) = (\d+)", of.stdout)
+        for of in (run_here("process_log.py", f"a.{form}", cwd=tmp_path) for form in ("log", "csv"))
+    ]
+    assert counted[0] == counted[1]
+    assert ("", "impossible", "1") in counted[0]
+    assert ("", "refuted", "1") in counted[0]
+
+
+def test_a_log_and_a_table_of_2018_count_once(tmp_path):
+    """A log of one experiment tells no settings, of several it does."""
+    for places in ([GOLDEN / "l2/mnist_normal"], [GOLDEN / "l1", GOLDEN / "li"]):
+        done = clever(*places, "--csv", "a.csv", cwd=tmp_path)
+        (tmp_path / "a.log").write_text(done.stdout)
+        alone = run_here("process_log.py", "a.csv", cwd=tmp_path)
+        both = run_here("process_log.py", "a.log", "a.csv", cwd=tmp_path)
+        assert both.stdout.startswith("counted once: ")
+        assert lines(both.stdout, "[L0]") == lines(alone.stdout, "[L0]")
+
+
+def test_a_table_without_files_has_the_names_of_networks(attacked_folder, tmp_path):
+    """As clever_scores gives it."""
+    clever(attacked_folder, "--csv", "a.csv", cwd=tmp_path)
+    text = (tmp_path / "a.csv").read_text().replace(f"{attacked_folder}/", "")
+    (tmp_path / "a.csv").write_text(text)
+    done = run_here("process_log.py", "a.csv", cwd=tmp_path)
+    assert "[L0] model = mnist normal, Nimg = 2" in done.stdout
 
 
 def test_experiments_of_unequal_settings_are_rows_apart(attacked_folder, tmp_path):

@@ -314,3 +314,10 @@ def test_attacks_on_both_are_counted_beside_the_scores(experiment):
     first, second = attacked([1, 2, 3], [2, 3, 4]), attacked([2, 3, 4], [None, 3.5, 3.9])
     for found in compare(first, second).comparisons:
         assert (found.higher, found.attacked, found.attack_farther) == (3, 2, 1)
+
+
+def test_what_rounding_alone_makes_different_is_equal(experiment):
+    scores = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    rounded = experiment(of_images([score * (1 + 1e-7) for score in scores]))
+    for found in compare(experiment(of_images(scores)), rounded).comparisons:
+        assert (found.equal, found.difference, found.ratio, found.p_value) == (6, 0, 1, 1)

@@ -39,13 +39,24 @@ def test_it_names_what_a_score_depends_on(attacked_folder):
     [
         ({"method": "mle"}, "method is mle, not mle_reg,0.01"),
         ({"shape_reg": 0.1}, "method is mle_reg,0.1, not mle_reg,0.01"),
-        ({"num_samples": 25}, "first is 25, not none"),
-        ({"average": "min"}, "avg is min, not none"),
-        ({"cap": True}, "cap is True, not none"),
+        ({"num_samples": 25}, "first:25 is not in that one"),
+        ({"average": "min"}, "avg:min is not in that one"),
+        ({"cap": True}, "cap:True is not in that one"),
     ],
 )
 def test_a_choice_that_changes_a_number_is_named(attacked_folder, how, said):
     assert differences(of(attacked_folder), of(attacked_folder, **how)) == [said]
+
+
+def test_values_that_look_alike_are_told_apart(attacked_folder):
+    """And the level counts, whatever the method: the interval of a mean has it."""
+    assert differences(of(attacked_folder), of(attacked_folder, shape_reg=0.01000004)) == [
+        "method is mle_reg,0.01000004, not mle_reg,0.01"
+    ]
+    largest = of(attacked_folder, method="maxsamp")
+    (said,) = differences(largest, of(attacked_folder, method="maxsamp", level=0.5))
+    assert said == "level:0.5 is not in that one"
+    assert differences(f"[SIGNATURE][L1] {largest}\n", largest) == []
 
 
 def test_other_images_or_targets_are_another_signature(attacked_folder):

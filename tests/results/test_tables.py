@@ -87,7 +87,9 @@ def test_json_has_a_schema_and_no_numbers_that_json_lacks(attacked_folder, tmp_p
 def test_files_that_are_no_tables_are_input_errors(attacked_folder, tmp_path):
     contents = {
         "other.csv": (b"a,b\n1,2\n", "it lacks the column experiment"),
-        "empty.csv": (b"", "No columns to parse"),
+        "empty.csv": (b"", "it lacks the column experiment"),
+        "heading.csv": (b"a,b\n", "it lacks the column experiment"),
+        "longer.csv": (b"a,b\n1,2,3\n", "row 1 has 3 values, the heading 2"),
         "list.json": (b"[1]", "its format is not"),
         "later.json": (b'{"format": "clever scores", "schema": 2}', "its schema is 2"),
         "deep.json": (b"[" * 10**5, "maximum recursion"),
@@ -96,6 +98,10 @@ def test_files_that_are_no_tables_are_input_errors(attacked_folder, tmp_path):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(InputError, match=f"{name} is no table of scores: .*{said}"):
             table_files.read(tmp_path / name)
+    with pytest.raises(InputError, match=r"scores.txt: its ending does not tell .*\.csv, \.json"):
+        table_files.read(tmp_path / "scores.txt")
+    with pytest.raises(InputError, match=r"absent\.csv does not exist"):
+        table_files.read(tmp_path / "absent.csv")
     good = tmp_path / "good.csv"
     table_files.write(tables.frame(experiments(attacked_folder)), good, "csv")
     for old, new, said in ((",True,", ",yes,", "'yes' is neither"), (",1024,", ",many,", "many")):
@@ -120,3 +126,12 @@ def test_without_fits_and_attacks_the_columns_are_empty(attacked_folder):
     assert frame[["low", "high"]].isna().all(axis=None)
     assert set(frame["p_value"]) == {-1.0}
     assert np.isfinite(frame["score"]).all()
+
+
+def test_a_table_that_a_spreadsheet_saved_is_read(attacked_folder, tmp_path):
+    """With a byte-order mark, and truth in capitals."""
+    first = tables.frame(experiments(attacked_folder))
+    table_files.write(first, tmp_path / "a.csv", "csv")
+    text = (tmp_path / "a.csv").read_text().replace(",True", ",TRUE").replace(",False", ",FALSE")
+    (tmp_path / "a.csv").write_text("\ufeff" + text)
+    pd.testing.assert_frame_equal(table_files.read(tmp_path / "a.csv"), first)

@@ -54,7 +54,7 @@ def test_two_who_write_at_once_each_write_a_whole_file(tmp_path):
 
 
 def test_what_a_kill_left_is_removed_when_nobody_writes_it_any_more(tmp_path):
-    old, new = (tmp_path / f".file.{age}.unfinished" for age in ("old", "new"))
+    old, new = (tmp_path / f".file.{digit * 16}.unfinished" for digit in "ab")
     for left in (old, new, tmp_path / "file"):
         left.touch()
     for left in (old, tmp_path / "file"):

@@ -60,6 +60,7 @@ STYLE = {
     "ytick.major.size": 2.5,
     "legend.frameon": False,
     "legend.handletextpad": 0.3,
+    "text.parse_math": False,  # a name may hold any text
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "clever",  # the same drawing gives the same bytes
     "pdf.fonttype": 42,  # the font itself is in the file

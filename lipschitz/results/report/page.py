@@ -30,8 +30,13 @@ FOLDER = Path(__file__).parent
 WEAK = 0.05  # a p-value above which a difference of means is that of a few images
 
 
-def page(experiments: Sequence[Scored], compared: Sequence[Compared] = (), title: str = "") -> str:
-    """The page of these experiments and their comparisons; the same input gives the same text."""
+def page(
+    experiments: Sequence[Scored], compared: Sequence[Compared] = (), unreadable: int = 0
+) -> str:
+    """The page of experiments and their comparisons; the same input gives the same text.
+
+    `unreadable` files were left out.
+    """
     style, script = (_own(name) for name in ("style.css", "script.js"))
     ids = Ids()
     most = max(marks.MOST_LOOKED_AT // len(experiments), marks.FEWEST_LOOKED_AT)
@@ -39,12 +44,13 @@ def page(experiments: Sequence[Scored], compared: Sequence[Compared] = (), title
         _environment()
         .get_template("page.html")
         .render(
-            title=title or _title(experiments),
+            title=_title(experiments),
             sections=[
                 Section(f"e{number}", each, ids, most)
                 for number, each in enumerate(experiments, start=1)
             ],
             compared=compared,
+            unreadable=unreadable,
             style=Markup(style),  # noqa: S704 - the toolkit's own file
             script=Markup(script),  # noqa: S704
             policy=_policy(style, script),
@@ -60,11 +66,14 @@ def page(experiments: Sequence[Scored], compared: Sequence[Compared] = (), title
 
 
 def write(
-    path: Path, experiments: Sequence[Scored], compared: Sequence[Compared] = (), title: str = ""
+    path: Path,
+    experiments: Sequence[Scored],
+    compared: Sequence[Compared] = (),
+    unreadable: int = 0,
 ) -> None:
     """Write the page, whole or not at all."""
     with replacing(path) as unfinished:
-        unfinished.write_text(page(experiments, compared, title), encoding="utf-8")
+        unfinished.write_text(page(experiments, compared, unreadable), encoding="utf-8")
 
 
 def _environment() -> Environment:
@@ -96,8 +105,10 @@ def _hash(text: str) -> str:
 
 def _title(experiments: Sequence[Scored]) -> str:
     first = experiments[0].members[0]
-    if len({shown.network(each) for each in experiments}) > 1 or not first.network:
+    if len({shown.network(each) for each in experiments}) > 1:
         return f"Robustness scores of {len(experiments)} experiments"
+    if not first.network:
+        return "Robustness scores"
     return f"Robustness scores of {shown.network(experiments[0])}"
 
 

@@ -32,7 +32,9 @@ def of_attack(score: Score) -> Picture | None:
     record, box = score.file, _box(score.file)
     if record.attack is None or record.picture is None or box is None:
         return None
-    found = attacked.load_shown(record.path, record.attack, record.provenance.get("image"))
+    found = attacked.load_shown(
+        record.path, record.attack, record.provenance.get("image"), record.input_shape
+    )
     if score.norm not in found:
         return None
     pixels = picture.of_image(found[score.norm], box)

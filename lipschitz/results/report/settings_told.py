@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from lipschitz.data.words import counted
 from lipschitz.results import findings
 from lipschitz.results.matfile import Record
 from lipschitz.results.scored import Scored
@@ -26,7 +27,7 @@ def settings(scored: Scored) -> Iterator[tuple[str, str]]:
     name, told = first.name, first.provenance
     yield "Network", f"{first.network} ({source(first)['network']})"
     yield "Data set", first.dataset
-    yield "Images", f"{findings.images_line(scored).removeprefix('scored: ')}{_numbers(scored)}"
+    yield "Images", _images(scored)
     yield "Targets", _targets(scored)
     yield "Samples", f"{name.niters} iterations of N = {name.nsamp}"
     yield "Ball", _ball(told)
@@ -39,20 +40,24 @@ def settings(scored: Scored) -> Iterator[tuple[str, str]]:
     yield "Attack", _attack(scored.members)
     yield "Fit", METHODS[how.method] + (f" of {how.shape_reg:g}" if how.method == "mle_reg" else "")
     yield "Intervals", f"level {how.level:g}"
-    if how.use_slope:
-        yield "Maxima", "of slopes, not of gradients"
-    if how.num_samples:
-        yield "Maxima", f"the first {how.num_samples}"
+    if how.use_slope or how.num_samples:
+        first = f"the first {how.num_samples} " if how.num_samples else ""
+        yield "Maxima", f"{first}of {'slopes' if how.use_slope else 'gradients'}"
     if how.cap:
         yield "Cap", "no score is larger than what was sampled"
     yield "Sampled by", f"version {first.version or UNKNOWN}"
     yield "Scored by", f"version {version()}"
 
 
-def _numbers(scored: Scored) -> str:
-    """The first and the last number of the images, in brackets."""
+def _images(scored: Scored) -> str:
+    """How many images are scored, of how many, and their numbers."""
     first, last = min(scored.images), max(scored.images)
-    return f" (number {first})" if first == last else f" (numbers {first} to {last})"
+    numbers = f"number {first}" if first == last else f"numbers {first} to {last}"
+    taken, wrong = findings.images_taken(scored)
+    told = counted(len(scored.images), "image") + f" ({numbers})"
+    if wrong:
+        told += f" of {taken}; {wrong} {'is' if wrong == 1 else 'are'} classified wrongly"
+    return told
 
 
 def _targets(scored: Scored) -> str:

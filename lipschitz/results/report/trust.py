@@ -9,6 +9,7 @@ from lipschitz.maths.weibull import ALL_EQUAL
 from lipschitz.results.report.shown import norms_of
 from lipschitz.results.scored import Scored
 from lipschitz.results.scoring import Score
+from lipschitz.results.summary import Pair
 
 NO, WITH_CARE, UNKNOWN, YES = "No", "With care", "Not known", "Nothing speaks against it"
 
@@ -57,8 +58,8 @@ class Trust:
             f"{_are(self.impossible, n)} impossible: no input is so far away.",
         )
         refuted = _are(self.refuted, self.attacked)
-        quote = "quote the number of refuted scores with it."
-        yield self.refuted, NO, f"{refuted} refuted, so a mean over them is no lower bound: {quote}"
+        quote = "so they are no lower bounds: give their number."
+        yield self.refuted, NO, f"{refuted} refuted, {quote}"
         none = "No attack was run, so nothing bounds these scores from above."
         cut = f"{outside} cut to the distance that was sampled, and could be larger."
         beyond = f"{outside} larger than the distance that was sampled"
@@ -84,19 +85,23 @@ def _are(part: int, all_of_them: int) -> str:
 def by_norm(scored: Scored) -> list[Trust]:
     """The counts of each norm of an experiment."""
     return [
-        _counted(norm, [each for each in scored.scores if each.norm == norm])
+        _counted(
+            norm,
+            [each for each in scored.averaged if each.norm == norm],
+            [each for each in scored.pairs if each.norm == norm],
+        )
         for norm in norms_of(scored)
     ]
 
 
-def _counted(norm: str, scores: Sequence[Score]) -> Trust:
-    attacked = [each for each in scores if each.distance is not None]
+def _counted(norm: str, scores: Sequence[Score], pairs: Sequence[Pair]) -> Trust:
+    attacked = [each for each in pairs if each.distance is not None]
     return Trust(
         norm,
         len(scores),
         len(attacked),
         measured=sum(each.file.limits is not None for each in scores),
-        refuted=sum(each.is_refuted for each in attacked),
+        refuted=sum(each.score > each.distance for each in attacked),
         impossible=sum(each.is_impossible for each in scores),
         outside=sum(each.is_outside and not each.is_impossible for each in scores),
         grows=sum(each.grows for each in scores),

@@ -92,7 +92,7 @@ def test_headings_are_in_order_and_pictures_have_text(small, page):
 
 
 def test_names_of_files_and_classes_stay_text(small):
-    page = report.page([scored(made_up.records(2, names=HOSTILE))], title=HOSTILE)
+    page = report.page([scored(made_up.records(2, names=HOSTILE), HOSTILE)])
     found = Page(page)
     assert found.tags.count("script") == 1
     assert f"{HOSTILE}0.png" in found.text
@@ -263,3 +263,36 @@ def test_a_difference_of_few_images_is_called_perhaps():
     assert report._outcome(replace(COMPARED, interval=(-0.9, -0.1))) == "scores lower"
     assert report._outcome(replace(COMPARED, interval=(-0.1, 0.1))) == "is not clearly different"
     assert report._outcome(replace(COMPARED, interval=None)) == "too few images to tell"
+
+
+def test_an_untargeted_run_is_judged_by_the_scores_that_are_averaged():
+    """A score that is refuted, but is not the least of its image, decides nothing."""
+    files = golden("untargeted/mnist_2-layer").members
+    plain = scored(files, how=Scoring(untargeted=True))
+    largest = max(plain.scores, key=lambda score: score.score)
+    attacks = {True: 0.9 * largest.score, False: 1e6}
+    found = [
+        replace(
+            each,
+            attack=Attacked(
+                dict.fromkeys("12i", attacks[each.path == largest.file.path]),
+                dict.fromkeys("12i", True),
+            ),
+        )
+        for each in files
+    ]
+    for each in trust.by_norm(scored(found, how=Scoring(untargeted=True))):
+        assert (each.scores, each.refuted) == (1, 0)
+
+
+def test_files_that_could_not_be_read_are_told(small):
+    text = " ".join(Page(report.page([small], unreadable=5)).text.split())
+    assert "Warning: 5 files could not be read." in text
+
+
+def test_names_with_marks_of_mathematics_or_of_a_terminal_make_a_page(small):
+    odd = scored(small.members, "a$\\bad{$ \x1b[31m", Scoring())
+    assert "\x1b" not in report.page([replace(odd, heading=scoring.headings([small.members])[0])])
+    for name in ("$\\bad{$", "$x$"):
+        user = [replace(each, name=each.name._replace(info="user")) for each in small.members[:3]]
+        assert name in Page(report.page([scored(user, how=Scoring(user_type=name))])).text
