@@ -359,7 +359,8 @@ def print_scores(
         if score.distance is not None:
             print(attack_line(score))
         for remark in remarks(score):
-            print(f"bnd_norm {score.norm}: {remark}")
+            if remark.line:
+                print(f"bnd_norm {score.norm}: {remark.line}")
 
 
 def print_table(scores: list[Score], norm: str, untargeted: bool) -> None:
