@@ -296,7 +296,7 @@ def test_two_classes_leave_none_for_a_random_target(capsys):
     def chosen(target_type):
         logits, label = np.array([[2.0, 1.0]]), np.eye(2)[[0]]
         images = list(choose([0], logits, label, target_type, random.Random(1)))
-        options = argparse.Namespace(target_type=target_type, ids="")
+        options = argparse.Namespace(target_type=target_type, ids="", like="")
         collect_gradients.check_targets(images, 2, options)
         return images[0].info
 
