@@ -16,6 +16,7 @@ SHAPE_REG = 0.01
 LEAST_P_VALUE = 0.001  # below it the fit is not believed
 FEWEST_MAXIMA = 3
 ALL_EQUAL = "all maxima are equal"  # why there is no fit, and none is needed: the end is known
+AT_A_TIME = 2**18  # values of a stack: more do not stay in a processor's cache
 FEW_MAXIMA = 20  # fewer hardly determine three parameters
 # The search for the shape gives up there: above 3e4 rounding hides the likelihood's slope
 LEAST_SHAPE, LARGEST_SHAPE = 1 + 1e-3, 3e4
@@ -62,11 +63,14 @@ def fit(samples: list[np.ndarray], shape_reg: float = SHAPE_REG) -> list[Fit]:
 
 
 def of_one_length(samples: list[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The arrays of each length n as a stack (arrays, n), with their places in the list."""
+    """Arrays of one length n as stacks (arrays, n), with their places in the list."""
     lengths = np.array([len(x) for x in samples])
     for n in np.unique(lengths):
         places = np.flatnonzero(lengths == n)
-        yield places, np.stack([samples[i] for i in places])
+        rows = max(AT_A_TIME // n, 1)
+        for first in range(0, len(places), rows):
+            these = places[first : first + rows]
+            yield these, np.stack([samples[i] for i in these])
 
 
 def _fit_stack(x: np.ndarray, shape_reg: float) -> list[Fit]:
