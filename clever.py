@@ -8,6 +8,8 @@ import argparse
 import re
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 
@@ -36,10 +38,12 @@ from lipschitz.results.scored import Scored, Scoring, scored
 from lipschitz.results.scoring import BOUND_NORMS, FITTED, METHODS, Score
 from lipschitz.results.summary import Pair
 from lipschitz.support.atomic import prepare
-from lipschitz.support.command import run
+from lipschitz.support.command import let_output_go_nowhere, run
 from lipschitz.support.errors import InputError, RunError, concerning
 from lipschitz.support.options import Parser, number
 from lipschitz.support.text import line, printable, say
+
+WRITTEN = (*table_files.WRITERS, "report", "figures")  # options that name a place to write to
 
 
 def parse() -> argparse.Namespace:
@@ -117,16 +121,12 @@ def main() -> int:
             scoring.check_limits([record for members in experiments for record in members])
     results = []
     for members, heading, folder in zip(experiments, headings, plots, strict=True):
-        if len(experiments) > 1:
-            print(f"\n=== {heading} ===")
-        print_source(members, always=len(experiments) > 1)
         members, again = scoring.each_once(members)
-        for record in again:
-            print(
-                printable(f"warning: left out {record.path}: its image and target are there twice")
-            )
+        with unread_output(args):
+            print_beginning(members, again, heading if len(experiments) > 1 else "")
         results.append(scored(members, heading, scoring_of(args)))
-        print_experiment(results[-1], folder, args)
+        with unread_output(args):
+            print_experiment(results[-1], folder, args)
     write_tables(results, args)
     try:
         compared = compare(results) if args.compare else []
@@ -149,8 +149,7 @@ def check(args: argparse.Namespace) -> None:
     if args.parquet:
         with concerning("--parquet: "):
             table_files.require_parquet()
-    options = (*table_files.WRITERS, "report", "figures")
-    wanted = {option: path for option in options if (path := getattr(args, option))}
+    wanted = {option: path for option in WRITTEN if (path := getattr(args, option))}
     if len({path.resolve() for path in wanted.values()}) < len(wanted):
         raise InputError(f"--{' and --'.join(wanted)}: name a place for each")
     for option, path in wanted.items():
@@ -313,6 +312,26 @@ def plot_folders(experiments: list[list[Record]], plot_dir: str) -> list[Path | 
         folders.append(folder.with_name(f"{folder.name}_{again}") if again > 1 else folder)
         folders[-1].mkdir(parents=True, exist_ok=True)
     return folders
+
+
+@contextmanager
+def unread_output(args: argparse.Namespace) -> Iterator[None]:
+    """What is to be written is written, though the reader of the lines, `head` say, has gone."""
+    try:
+        yield
+    except BrokenPipeError:
+        if not any(getattr(args, option) for option in WRITTEN):
+            raise
+        let_output_go_nowhere()
+
+
+def print_beginning(members: list[Record], again: list[Record], heading: str) -> None:
+    """What an experiment is, if there are several, and which of its files count once."""
+    if heading:
+        print(f"\n=== {heading} ===")
+    print_source(members, always=bool(heading))
+    for record in again:
+        print(printable(f"warning: left out {record.path}: its image and target are there twice"))
 
 
 def print_source(members: list[Record], always: bool) -> None:

@@ -81,7 +81,12 @@ def _let_go_of_output() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        let_output_go_nowhere()
+
+
+def let_output_go_nowhere() -> None:
+    """From here on what is printed, and what is buffered, is lost: nobody reads it any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def exit_at_once() -> None:

@@ -3,12 +3,15 @@
 import errno
 import os
 import re
+import shutil
+import subprocess
+import sys
 from unittest import mock
 
 import pandas as pd
 
 from lipschitz.results import matfile, table_files
-from tests.helpers import GOLDEN, lines, run_here
+from tests.helpers import GOLDEN, ROOT, lines, run_here
 
 
 def clever(*args, cwd):
@@ -93,6 +96,29 @@ def test_hidden_files_of_others_stay_in_the_folder_of_a_table(attacked_folder, t
     clever(attacked_folder, "--csv", "a.csv", cwd=tmp_path)
     assert others.exists()
     assert not ours.exists()
+
+
+def test_a_reader_that_goes_away_does_not_keep_tables_from_being_written(attacked_folder, tmp_path):
+    """Several copies: their lines do not fit into the buffer of a pipe."""
+    for copy in range(12):
+        shutil.copytree(attacked_folder, tmp_path / "copies" / str(copy))
+    command = [
+        sys.executable,
+        ROOT / "clever.py",
+        "copies",
+        "--method",
+        "maxsamp",
+        "--csv",
+        "a.csv",
+    ]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+    assert said == "216 scores in a.csv\n"
+    assert len(table_files.read(tmp_path / "a.csv")) == 216
 
 
 def test_parquet_without_its_package_is_told_before_the_fits(attacked_folder, tmp_path):
