@@ -354,7 +354,7 @@ def print_experiment(scored: Scored, plots: Path | None, args: argparse.Namespac
         print(finding.line)
     print(signature.LINE + signature.signature(scored))
     print_attacks(scored.pairs)
-    print_summary(scored.pairs, args)
+    print_summary(scored)
 
 
 def print_scores(
@@ -438,11 +438,11 @@ def print_attacks(pairs: list[Pair]) -> None:
             print(line("ATTACK", 0, info=kind, norm=norm, **attacks._asdict()))
 
 
-def print_summary(pairs: list[Pair], args: argparse.Namespace) -> None:
+def print_summary(scored: Scored) -> None:
     """The L0 lines: a kind of target each, its scores over the images; intervals come before."""
-    how, level = "min" if args.min else "mean", args.level
+    how, level = scored.how.average, scored.how.level
     means = []
-    for kind, by_norm in summary.averages(pairs, how, level).items():
+    for kind, by_norm in scored.averages.items():
         fields, ends = {}, {}
         for norm, average in by_norm.items():
             name = f"{kind}_clever_L{norm}"

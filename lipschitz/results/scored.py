@@ -9,7 +9,7 @@ from lipschitz.maths.weibull import SHAPE_REG
 from lipschitz.results import scoring, summary
 from lipschitz.results.matfile import Record
 from lipschitz.results.scoring import Score
-from lipschitz.results.summary import UNTARGETED_KIND, Pair
+from lipschitz.results.summary import UNTARGETED_KIND, Average, Pair
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,11 @@ class Scored:
         for score in sorted(self.scores, key=lambda score: score.score):
             least.setdefault((score.file.name.image_id, score.norm), score)
         return [least[key] for key in sorted(least)]
+
+    @cached_property
+    def averages(self) -> dict[str, dict[str, Average]]:
+        """The averages by kind of target and norm; the intervals of means take a while."""
+        return summary.averages(self.pairs, self.how.average, self.how.level)
 
     def kind(self, score: Score) -> str:
         """What the summary calls the target of a score."""

@@ -4,7 +4,7 @@ Each function returns a figure as wide as a column of text, without a title. Col
 Okabe and Ito, which people who see few colours can tell apart; markers differ as well.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib.style
@@ -37,8 +37,6 @@ WIDTH = 3.3  # inches: a column
 MOST_BINS = 60
 WIDE = 30  # times the smallest value: the axis is logarithmic
 PIXELS = 300  # an inch
-
-Averages = Mapping[str, Mapping[str, summary.Average]]  # by kind of target, then norm
 
 STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same everywhere
@@ -195,8 +193,9 @@ def is_any_finite(scored: Scored, norm: str) -> bool:
 
 
 @in_style
-def distribution(scored: Scored, of_kind: Averages, norm: str) -> Figure:
+def distribution(scored: Scored, norm: str) -> Figure:
     """The finite scores of a norm by kind of target, with their mean and its interval."""
+    of_kind = scored.averages
     kinds = [kind for kind, by_norm in of_kind.items() if norm in by_norm]
     figure = Figure(figsize=(WIDTH, 0.55 + 0.5 * len(kinds)), layout="constrained")
     axes = figure.add_subplot()
@@ -240,9 +239,9 @@ def _offsets(values: np.ndarray) -> np.ndarray:
 
 
 @in_style
-def means(scored: Scored, of_kind: Averages) -> Figure:
+def means(scored: Scored) -> Figure:
     """The means of scores by norm and kind of target, with their intervals."""
-    norms = shown.norms_of(scored)
+    norms, of_kind = shown.norms_of(scored), scored.averages
     height = len(norms) * (0.45 + 0.2 * len(of_kind))
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     for axes, norm in zip(np.ravel(figure.subplots(len(norms))), norms, strict=True):

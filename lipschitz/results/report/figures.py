@@ -5,7 +5,6 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from lipschitz.results import summary
 from lipschitz.results.attacked import SHOWN
 from lipschitz.results.report import drawing, marks, shown
 from lipschitz.results.scored import Scored
@@ -32,14 +31,13 @@ def save(experiments: Sequence[Scored], folder: Path) -> list[Path]:
 
 def _figures(scored: Scored) -> Iterator[tuple[str, Figure]]:
     """The figures of an experiment, with their names."""
-    averages = summary.averages(scored.pairs, scored.how.average, scored.how.level)
-    yield "summary", drawing.means(scored, averages)
+    yield "summary", drawing.means(scored)
     for norm in shown.norms_of(scored):
         scores = [each for each in scored.scores if each.norm == norm]
         if drawing.comparable(scores):
             yield f"scatter_{SHOWN[norm]}", drawing.against_attacks(scores)
         if drawing.is_any_finite(scored, norm):
-            yield f"distribution_{SHOWN[norm]}", drawing.distribution(scored, averages, norm)
+            yield f"distribution_{SHOWN[norm]}", drawing.distribution(scored, norm)
     for score in marks.to_look_at(scored.scores):
         yield _name(score), drawing.fit(score)
 

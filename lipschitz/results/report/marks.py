@@ -22,9 +22,10 @@ def to_look_at(scores: Sequence[Score], most: int = MOST_LOOKED_AT) -> list[Scor
     These are the refuted and impossible ones, those without a fit and those that grow; then those
     with a small p-value. If they are few, the smallest p-values follow.
     """
-    ranked = sorted(scores, key=_badness)
-    urgent = sum(_badness(each)[0] <= _P_VALUE for each in ranked)
-    return ranked[: min(max(urgent, FEWEST_LOOKED_AT), most)]
+    bad = [_badness(each) for each in scores]
+    ranked = sorted(range(len(scores)), key=bad.__getitem__)
+    urgent = sum(rank <= _P_VALUE for rank, *_ in bad)
+    return [scores[place] for place in ranked[: min(max(urgent, FEWEST_LOOKED_AT), most)]]
 
 
 _P_VALUE, _OTHERS = 4, 5

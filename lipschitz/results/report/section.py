@@ -103,17 +103,11 @@ class Section:
             )
             yield Fragile(shown.NORMS[norm], nearest, weakest, near or 0, weak or 0)
 
-    @cached_property
-    def averages(self) -> drawing.Averages:
-        """The averages by kind of target and norm."""
-        how = self.scored.how
-        return summary.averages(self.scored.pairs, how.average, how.level)
-
     @property
     def means(self) -> Iterator[Mean]:
         """The averages by kind of target and norm, with the attacks beside them."""
         attacks = summary.attacks(self.scored.pairs)
-        for kind, by_norm in self.averages.items():
+        for kind, by_norm in self.scored.averages.items():
             for norm in (each for each in shown.NORMS if each in by_norm):
                 beside = attacks.get(kind, {}).get(norm)
                 yield Mean(
@@ -145,7 +139,7 @@ class Section:
         for norm in shown.norms_of(self.scored):
             if drawing.is_any_finite(self.scored, norm):
                 pairs = [pair for pair in self.scored.pairs if pair.norm == norm]
-                figure = drawing.distribution(self.scored, self.averages, norm)
+                figure = drawing.distribution(self.scored, norm)
                 yield self._chart(figure, *in_words.of_distribution(norm, pairs))
 
     @cached_property
