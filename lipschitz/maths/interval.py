@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import chdtri
 
-from lipschitz.maths.weibull import SHAPE_REG, Fit, of_one_length
+from lipschitz.maths.weibull import SHAPE_REG, Fit, of_stacks
 
 LEVEL = 0.95
 REGULAR_SHAPE = 2.0  # below it the likelihood's theory fails (Smith, Biometrika 72(1), 1985)
@@ -54,19 +54,30 @@ def intervals(
     check_level(level)
     found: list[Interval | None] = [None] * len(samples)
     fitted = np.flatnonzero([each.shape > 0 for each in fits])
-    for places, x in of_one_length([samples[i] for i in fitted]):
-        of_these = [fits[i] for i in fitted[places]]
-        with np.errstate(all="ignore"):  # a search that leaves the range of numbers finds no end
-            ends = _ends(x, of_these, shape_reg, chdtri(1, 1 - level))
-        for i, each, low, high, bounded in zip(fitted[places], of_these, *ends, strict=True):
-            found[i] = Interval(
-                low=min(float(low), each.end_point),
-                high=max(float(high), each.end_point),
-                level=level,
-                bounded=bool(bounded),
-                irregular=each.shape < REGULAR_SHAPE,
-            )
+
+    def ends(places: np.ndarray, x: np.ndarray) -> list[Interval]:
+        return _of_stack(x, [fits[i] for i in fitted[places]], shape_reg, level)
+
+    for places, these in of_stacks(ends, [samples[i] for i in fitted]):
+        for i, each in zip(fitted[places], these, strict=True):
+            found[i] = each
     return found
+
+
+def _of_stack(x: np.ndarray, fits: list[Fit], reg: float, level: float) -> list[Interval]:
+    """The intervals of the rows of x (samples, n)."""
+    with np.errstate(all="ignore"):  # a search that leaves the range of numbers finds no end
+        ends = _ends(x, fits, reg, chdtri(1, 1 - level))
+    return [
+        Interval(
+            low=min(float(low), each.end_point),
+            high=max(float(high), each.end_point),
+            level=level,
+            bounded=bool(bounded),
+            irregular=each.shape < REGULAR_SHAPE,
+        )
+        for each, low, high, bounded in zip(fits, *ends, strict=True)
+    ]
 
 
 def check_level(level: float) -> None:

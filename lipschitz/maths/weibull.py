@@ -6,11 +6,17 @@ three-parameter Weibull distribution of shape k, location l and scale s (the den
 (Weng et al., ICLR 2018, section 3).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from scipy.special import gamma, gammaln, smirnov
+
+from lipschitz.support.machine import cores
+from lipschitz.support.slices import map_slices
+
+Result = TypeVar("Result")
 
 SHAPE_REG = 0.01
 LEAST_P_VALUE = 0.001  # below it the fit is not believed
@@ -50,27 +56,33 @@ def density(fit: Fit, x: np.ndarray) -> np.ndarray:
 
 
 def fit(samples: list[np.ndarray], shape_reg: float = SHAPE_REG) -> list[Fit]:
-    """Fit each array of maxima; arrays of one length are fitted together.
+    """Fit each array of maxima; arrays of one length are fitted together, on all cores.
 
     `shape_reg` is the weight of the penalty on the scale of the rescaled sample (0: plain
     maximum likelihood).
     """
     fits = [Fit(np.nan)] * len(samples)
-    for places, x in of_one_length(samples):
-        for i, fitted in zip(places, _fit_stack(x, shape_reg), strict=True):
+    for places, found in of_stacks(lambda _, x: _fit_stack(x, shape_reg), samples):
+        for i, fitted in zip(places, found, strict=True):
             fits[i] = fitted
     return fits
 
 
-def of_one_length(samples: list[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Arrays of one length n as stacks (arrays, n), with their places in the list."""
+def of_stacks(
+    function: Callable[[np.ndarray, np.ndarray], Result], samples: list[np.ndarray]
+) -> Iterator[tuple[np.ndarray, Result]]:
+    """What a function makes of arrays of one length n, stacked: x (arrays, n), and their places.
+
+    Returns the places and the result of each stack. Several are computed at a time.
+    """
     lengths = np.array([len(x) for x in samples])
+
+    def of_stack(places: np.ndarray) -> tuple[np.ndarray, Result]:
+        return places, function(places, np.stack([samples[i] for i in places]))
+
     for n in np.unique(lengths):
-        places = np.flatnonzero(lengths == n)
-        rows = max(AT_A_TIME // n, 1)
-        for first in range(0, len(places), rows):
-            these = places[first : first + rows]
-            yield these, np.stack([samples[i] for i in these])
+        alike = np.flatnonzero(lengths == n)
+        yield from map_slices(of_stack, alike, max(AT_A_TIME // n, 2), cores())
 
 
 def _fit_stack(x: np.ndarray, shape_reg: float) -> list[Fit]:
