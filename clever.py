@@ -133,6 +133,8 @@ def main() -> int:
     except InputError:  # the scores took long, and are whole
         write_pages(results, [], unreadable, args)
         raise
+    with unread_output(args):
+        print_comparisons(compared)
     write_pages(results, compared, unreadable, args)
     if unreadable:
         print(f"{unreadable} of {len(paths)} files were left out (see above)", file=sys.stderr)
@@ -197,16 +199,19 @@ def scoring_of(args: argparse.Namespace) -> Scoring:
 
 
 def compare(experiments: list[Scored]) -> list[Compared]:
-    """Each experiment beside the first, and the lines of that."""
+    """Each experiment beside the first."""
     first, *others = experiments
     how = " (collect_gradients.py --like FOLDER)"
     with concerning("--compare: "), concerning(after=how, kind=comparison.NoPairError):
-        compared = [comparison.compare(first, other) for other in others]
-    if len(others) > 1:
+        return [comparison.compare(first, other) for other in others]
+
+
+def print_comparisons(compared: list[Compared]) -> None:
+    """A table of several comparisons, then the lines of each."""
+    if len(compared) > 1:
         print("\n".join(comparison.matrix(compared)))
-    for place, each in enumerate(compared, start=2):
-        print("\n".join(comparison.lines(each, place)))
-    return compared
+    for position, each in enumerate(compared, start=2):
+        print("\n".join(comparison.lines(each, position)))
 
 
 def write_tables(experiments: list[Scored], args: argparse.Namespace) -> None:
