@@ -67,7 +67,7 @@ class Section:
     @property
     def word(self) -> str:
         """What the scores of a kind and norm become."""
-        return "mean" if self.scored.how.average == "mean" else "least score"
+        return shown.averaged(self.scored)
 
     @cached_property
     def trust(self) -> list[trust.Trust]:

@@ -66,6 +66,11 @@ def target(record: Record) -> str:
     return class_of(record.name.target_label, record.target_name)
 
 
+def averaged(scored: Scored) -> str:
+    """What the scores of a kind and norm become."""
+    return "mean" if scored.how.average == "mean" else "least score"
+
+
 def network(scored: Scored) -> str:
     """The network and the data set of an experiment."""
     record = scored.members[0]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lipschitz.maths.weibull import ALL_EQUAL
-from lipschitz.results.report.shown import norms_of
+from lipschitz.results.report import shown
 from lipschitz.results.scored import Scored
 from lipschitz.results.scoring import Score
 from lipschitz.results.summary import Pair
@@ -30,6 +30,7 @@ class Trust:
     not_found: int  # attacks that found nothing
     infinite: int
     capped: bool  # whether those outside are cut to the distance that was sampled
+    word: str  # what the scores become: "mean" or "least score"
 
     @property
     def answer(self) -> str:
@@ -58,12 +59,12 @@ class Trust:
             f"{_are(self.impossible, n)} impossible: no input is so far away.",
         )
         refuted = _are(self.refuted, self.attacked)
-        quote = "so they are no lower bounds: give their number."
+        quote = f"so the {self.word} is no lower bound: give their number with it."
         yield self.refuted, NO, f"{refuted} refuted, {quote}"
         none = "No attack was run, so nothing bounds these scores from above."
         cut = f"{outside} cut to the distance that was sampled, and could be larger."
         beyond = f"{outside} larger than the distance that was sampled"
-        far = f"{beyond}, so the mean is an extrapolation."
+        far = f"{beyond}, so the {self.word} is an extrapolation."
         yield self.outside > n / 2 and not self.capped, NO, far
         yield not self.attacked, UNKNOWN, none
         some = f"Only {self.attacked} of {n} scores stand beside an attack."
@@ -89,12 +90,13 @@ def by_norm(scored: Scored) -> list[Trust]:
             norm,
             [each for each in scored.averaged if each.norm == norm],
             [each for each in scored.pairs if each.norm == norm],
+            shown.averaged(scored),
         )
-        for norm in norms_of(scored)
+        for norm in shown.norms_of(scored)
     ]
 
 
-def _counted(norm: str, scores: Sequence[Score], pairs: Sequence[Pair]) -> Trust:
+def _counted(norm: str, scores: Sequence[Score], pairs: Sequence[Pair], word: str) -> Trust:
     attacked = [each for each in pairs if each.distance is not None]
     return Trust(
         norm,
@@ -109,6 +111,7 @@ def _counted(norm: str, scores: Sequence[Score], pairs: Sequence[Pair]) -> Trust
         not_found=sum(each.distance == np.inf for each in attacked),
         infinite=sum(bool(np.isinf(each.score)) for each in scores),
         capped=any(each.cap for each in scores),
+        word=word,
     )
 
 
