@@ -353,7 +353,7 @@ def print_experiment(scored: Scored, plots: Path | None, args: argparse.Namespac
     if args.untargeted:
         print_least(scored.scores)
     if args.table:
-        print_table(scored.scores, args.table, args.untargeted)
+        print_table(scored, args.table)
     print(findings.images_line(scored))
     for finding in findings.findings(scored):
         print(finding.line)
@@ -387,17 +387,12 @@ def print_scores(
                 print(f"bnd_norm {score.norm}: {remark.line}")
 
 
-def print_table(scores: list[Score], norm: str, untargeted: bool) -> None:
+def print_table(scored: Scored, norm: str) -> None:
     """The scores in a norm with their intervals and attacks, for people to read.
 
     Of an untargeted run the least of each image.
     """
-    of_norm = [score for score in scores if score.norm == norm]
-    if untargeted:
-        least = {}
-        for score in sorted(of_norm, key=lambda score: score.score):
-            least.setdefault(score.file.name.image_id, score)
-        of_norm = [least[image_id] for image_id in sorted(least)]
+    of_norm = [score for score in scored.averaged if score.norm == norm]
     if of_norm:
         print("\n".join(printed_table.lines(of_norm)))
     else:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from lipschitz.results import scoring
 from lipschitz.results.matfile import Record
 from lipschitz.results.scored import Scored
-from lipschitz.settings import IF_ABSENT
+from lipschitz.settings import IF_ABSENT, radius_of
 from lipschitz.support.text import printable
 
 LONGEST = 60  # characters of a value from a file
@@ -105,7 +105,7 @@ def _settings(scored: Scored) -> dict[str, object]:
         "number of samples": told.get("drawn"),
         "number of iterations": scored.how.num_samples or record.name.niters,
         "ball": told.get("sample_norm"),
-        "radius": told.get("radius"),
+        "radius": radius_of(told),
         "box": _box(record),
         "number of values in an input": None if shape is None else math.prod(map(float, shape)),
         "kind of outputs": scoring.outputs(scored.members),

@@ -69,7 +69,7 @@ def read_csv(content: bytes) -> Columns:
     for number, row in enumerate(rows, start=1):
         if len(row) != len(heading):
             raise ValueError(f"row {number} has {len(row)} values, the heading {len(heading)}")
-    return _typed(dict(zip(heading, zip(*rows, strict=True), strict=False)), OF_TEXT)
+    return _typed(zip(heading, zip(*rows, strict=True), strict=False), OF_TEXT)
 
 
 def write_json(frame: pd.DataFrame, path: Path) -> None:
@@ -95,7 +95,8 @@ def read_json(content: bytes) -> Columns:
     if contents.get("schema") != SCHEMA:
         raise ValueError(f"its schema is {contents.get('schema')}, this version reads {SCHEMA}")
     names = contents["rows"][0] if contents["rows"] else ()
-    return _typed({name: [row[name] for row in contents["rows"]] for name in names}, OF_VALUES)
+    columns = ((name, [row[name] for row in contents["rows"]]) for name in names)
+    return _typed(columns, OF_VALUES)
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
@@ -127,14 +128,13 @@ def require_parquet() -> None:
 
 
 def _typed(
-    columns: Mapping[str, Sequence] | Iterable[tuple[str, Sequence]],
+    columns: Iterable[tuple[str, Sequence]],
     of_dtype: Mapping[str, Callable[[object], object]],
 ) -> Columns:
-    """The columns with values of their types. Raises ValueError if one is absent."""
-    pairs = columns.items() if isinstance(columns, Mapping) else columns
+    """Named columns with values of their types. Raises ValueError if one is absent."""
     found = {
         name: tables.column([*map(of_dtype[COLUMNS[name]], values)], COLUMNS[name])
-        for name, values in pairs
+        for name, values in columns
         if name in COLUMNS
     }
     if missing := [name for name in COLUMNS if name not in found]:

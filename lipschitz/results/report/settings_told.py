@@ -41,8 +41,8 @@ def settings(scored: Scored) -> Iterator[tuple[str, str]]:
     yield "Fit", METHODS[how.method] + (f" of {how.shape_reg:g}" if how.method == "mle_reg" else "")
     yield "Intervals", f"level {how.level:g}"
     if how.use_slope or how.num_samples:
-        first = f"the first {how.num_samples} " if how.num_samples else ""
-        yield "Maxima", f"{first}of {'slopes' if how.use_slope else 'gradients'}"
+        cut = f"the first {how.num_samples} " if how.num_samples else ""
+        yield "Maxima", f"{cut}of {'slopes' if how.use_slope else 'gradients'}"
     if how.cap:
         yield "Cap", "no score is larger than what was sampled"
     yield "Sampled by", f"version {first.version or UNKNOWN}"

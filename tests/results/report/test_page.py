@@ -296,3 +296,12 @@ def test_names_with_marks_of_mathematics_or_of_a_terminal_make_a_page(small):
     for name in ("$\\bad{$", "$x$"):
         user = [replace(each, name=each.name._replace(info="user")) for each in small.members[:3]]
         assert name in Page(report.page([scored(user, how=Scoring(user_type=name))])).text
+
+
+def test_maxima_that_are_not_all_or_not_of_gradients_are_told(small):
+    for how, said in (
+        (Scoring(num_samples=50), "Maxima the first 50 of gradients"),
+        (Scoring(use_slope=True), "Maxima of slopes"),
+    ):
+        text = Page(report.page([replace(small, how=how)])).text
+        assert said in " ".join(text.split())
