@@ -124,8 +124,10 @@ def test_the_first_failure_ends_it_with_its_exit_code(workplace):
         "run.sh: collect_gradients.py failed with exit code 2: see "
         + str(log.relative_to(workplace))
     )
-    assert done.stderr in log.read_text()
-    assert "clever.py" not in log.read_text()
+    text = log.read_text()
+    assert lines(text, missing) == [missing]
+    assert lines(text, failed) == [failed]
+    assert "clever.py" not in text
     assert "Done" not in done.stdout
 
 
