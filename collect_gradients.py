@@ -13,11 +13,13 @@ if __name__ == "__main__":
     command.exit_at_once()
 
 import argparse
+import contextlib
+import functools
 import random
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,16 +60,15 @@ from lipschitz.results.estimate import Estimate
 from lipschitz.sampling import accuracy
 from lipschitz.sampling.accuracy import Accuracy, Better, Normalization
 from lipschitz.sampling.attack import MOST_STARTS
-from lipschitz.sampling.experiment import (
-    Experiment,
-    ImageResult,
-    OtherFileError,
-)
+from lipschitz.sampling.experiment import Experiment, ImageResult
+from lipschitz.sampling.image_actor import Work
 from lipschitz.sampling.image_attack import SHARE, Seen, plan_of
+from lipschitz.sampling.image_job import Attack
 from lipschitz.sampling.pool import MOST_PER_CORE
+from lipschitz.sampling.run_files import OtherFileError, RunFiles
 from lipschitz.sampling.sampler import Sampler, require_measurable
 from lipschitz.sampling.saved_attack import SavedAttack
-from lipschitz.sampling.tasks import TargetFile, image_tasks
+from lipschitz.sampling.tasks import ImageTasks, TargetFile
 from lipschitz.settings import BATCH_SIZE, IMAGENET_BATCH_SIZE, NITERS, NSAMPS, SEED, Settings
 from lipschitz.support import user_function
 from lipschitz.support.atomic import prepare
@@ -79,6 +80,7 @@ from lipschitz.tf_backend.readers.graph_ends import TensorsError
 
 TOP = 10  # classes listed for an image
 LARGEST_RADIUS = 1e9  # no image has values so far apart
+RAY = AUTO, LOCAL = "auto", "local"  # a cluster that is there; this machine
 IMAGES, KINDS = 1, TOP2 | RANDOM | LEAST | USER  # that are taken if no option says it
 FIRST = 100  # images that the network sees at once, before sampling
 OF_NETWORK = ("input_range", "mean", "std", "outputs", "tensors", "signature")  # of the user's
@@ -149,11 +151,25 @@ def parse() -> argparse.Namespace:
     batch = f"samples at a time; 0: {BATCH_SIZE}, of large images {IMAGENET_BATCH_SIZE}"
     add("-b", "--batch_size", type=number(0), default=0, help=batch)
     add("--nthreads", type=number(0), default=0, help="sampling workers; 0: half the cores")
+    add("--ray", choices=RAY, help="sample on a Ray cluster: one that is there, or this machine")
+    add("--cores_per_worker", type=number(1), help="of --ray (default: 4, or the share of a GPU)")
+    sent = "folder that Ray sends to machines without access to this one: . or another"
+    add("--working_dir", default="", metavar="FOLDER", help=sent)
+    every = "take every Nth image of the run, from the Kth on: N processes share it"
+    add("--shard", type=shard, default="", metavar="K/N", help=every)
     add("--device", help="cpu, gpu or gpu:N (default: the first GPU if there is one)")
     add("-s", "--save", "--saved", type=Path, default=Path("lipschitz_mat"), help="where to save")
     # abbreviations in use, which options added since would make ambiguous
     abbreviated = {"--a": "activation", "--d": "dataset", "--i": "ids", "--m": "model_name"}
-    abbreviated |= {"--l": "label"}
+    abbreviated |= {"--l": "label", "--r": "radius", "--ra": "radius"}
+    for short in ("--c", "--co"):
+        add(
+            short,
+            dest="compute_slope",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help=argparse.SUPPRESS,
+        )
     for short, option in abbreviated.items():
         choices = ACTIVATIONS if option == "activation" else None
         add(short, dest=option, choices=choices, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
@@ -220,6 +236,14 @@ def transformation(name: str) -> str:
     return name
 
 
+def shard(text: str) -> str:
+    """An argparse type: a part of a run, such as 3/10, or none."""
+    part, _, parts = text.partition("/")
+    if text and not (part.isdecimal() and parts.isdecimal() and 0 < int(part) <= int(parts)):
+        raise argparse.ArgumentTypeError(f"{text}: give K/N with 1 <= K <= N, such as 3/10")
+    return text
+
+
 def check(args: argparse.Namespace) -> None:
     """Refuse what cannot work before anything slow begins."""
     if args.save_attacks and args.attack == 0:
@@ -234,9 +258,14 @@ def check(args: argparse.Namespace) -> None:
         )
     if args.weights and not Path(args.weights).is_file():
         raise InputError(f"--weights {args.weights}: no such file")
+    for name in ("cores_per_worker", "working_dir"):
+        if getattr(args, name) and not args.ray:
+            raise InputError(f"--{name} is for --ray")
     if args.device:
         with concerning("--device "):
             choose_device(args.device)
+    if args.ray:
+        choose_device(CPU)  # the GPUs are the workers'
     most = MOST_PER_CORE * cores()
     if args.nthreads > most:
         say(f"--nthreads {args.nthreads} is taken as {most}: there are {cores()} cores")
@@ -296,8 +325,9 @@ def main() -> None:
     command.exit_at_once()
     catalogue.import_framework(args.model_name)
     command.raise_interrupted()
-    network = load_network(args, convention, own_images)
-    if args.device not in (None, CPU) and network.device == cpu_name():
+    load = network_source(args, convention, own_images)
+    network = load_network(load, args, own_images)
+    if args.device not in (None, CPU) and network.device == cpu_name() and not args.ray:
         raise InputError(f"--device {args.device}: {args.model_name} finds no GPU to compute on")
     convention = replace(convention, box=network.box)
     generator = random.Random(args.seed)
@@ -305,10 +335,10 @@ def main() -> None:
     settings = settings_of(args, network)
     with concerning("--order 2: " if args.order == 2 else "--compute_slope, --batch_size: "):
         require_measurable(network, settings)
-    with Sampler(network, settings.batch_size, args.nthreads) as sampler:
+    with cluster(args), Sampler(network, settings.batch_size, args.nthreads) as sampler:
         print_drawn(settings)
         ids = select_ids(len(data.images), named, args)
-        images, logits = images_and_logits(data, ids, sampler)
+        logits = logits_of(data, ids, sampler)
         seen_ids, seen = seen_images(data, ids, logits, sampler)
         right, doubts = accuracy_and_doubts(
             data, seen_ids, seen, sampler.network, convention, own_images, args
@@ -331,48 +361,100 @@ def main() -> None:
                 named_targets(ids, labels, named, data.labels is not None, args),
             )
         )
-        print_choice(chosen, catalogue.class_offset(args.dataset, network))
-        print_left_out(ids, logits)
+        ours = set(of_shard(ids, args))
+        print_choice(chosen, ours, catalogue.class_offset(args.dataset, network))
+        print_left_out(ids, ours, logits)
         check_targets(chosen, network.num_labels, args)
-        for image in chosen if data.names else ():
-            print(f"image {image.image_id} is {printable(data.names[image.image_id])}")
+        for image_id in of_shard(ids, args) if data.names else ():
+            print(f"image {image_id} is {printable(data.names[image_id])}")
         if not any(image.correct for image in chosen):
             raise RunError(nothing_to_score(model, chosen, right, args))
         folder = settings.folder(args.save)
         prepare(folder)  # an error comes before sampling, not after it
-        tasks = image_tasks(chosen, images, folder, settings, network)
+        whole = ImageTasks(chosen, data.images, folder, settings, network)
+        tasks = whole.of(ours)
         transform = TRANSFORMATIONS[args.transform] if args.transform else None
-        wrong = [image.image_id for image in chosen if not image.correct]
         plan, attack = plan_of(settings, args.attack), None
         if plan is not None:
             seen = first_seen(data, seen_ids, seen, sampler)
             attack = SavedAttack(network, plan, seen, transform, args.save_attacks)
-        experiment = Experiment(
-            sampler,
+        files = RunFiles(
             settings,
-            transform,
             overwrite=args.overwrite,
             options=options,
-            wrong_images=wrong,
+            wrong_images=[image.image_id for image in chosen if not image.correct],
+            outputs=sampler.outputs,
             doubts=doubts,
             image_names=dict(enumerate(data.names)),
             class_names=catalogue.class_names(args.dataset, args.model_name, network, data),
-            watch=print_newest,
-            attack=attack,
         )
         with concerning(after=OVERWRITE, kind=OtherFileError):
-            experiment.check(tasks)
-            print_others(folder, experiment.others(folder, tasks))
+            files.check(tasks)
+            print_others(folder, files.others(folder, whole))
             command.check_interrupted()
-            seconds, failed = 0.0, 0
-            for result in experiment.run(tasks):
-                seconds += result.seconds
-                failed += len(result.lost)
-                print_result(result, seconds)
+            if args.ray:
+                results = sampled_on_cluster(tasks, files, attack, load, transform, args)
+            else:
+                experiment = Experiment(sampler, files, transform, print_newest, attack)
+                results = experiment.run(tasks)
+            print_results(results, tasks, args)
     say(f"to score what is saved: python3 clever.py {shlex.quote(str(folder))}")
-    if failed:
-        total = sum(len(each.files) for each in tasks)
-        raise RunError(f"{failed} of {total} targets have no score (see above)")
+
+
+def cluster(args: argparse.Namespace) -> contextlib.AbstractContextManager:
+    """The Ray cluster that samples, if there is one."""
+    if not args.ray:
+        return contextlib.nullcontext()
+    try:
+        from lipschitz.sampling import cluster
+    except ModuleNotFoundError as error:
+        raise InputError(f'--ray needs Ray: pip install "ray>=2.40" ({error})') from error
+    return cluster.joined(args.ray == LOCAL, args.working_dir)
+
+
+def sampled_on_cluster(
+    tasks: ImageTasks,
+    files: RunFiles,
+    attack: SavedAttack | None,
+    load: Callable[[], Network],
+    transform: Callable | None,
+    args: argparse.Namespace,
+) -> Iterator[ImageResult]:
+    """The results of images that workers of the cluster sample."""
+    from lipschitz.sampling.cluster import Crew, room, working_folder
+    from lipschitz.sampling.cluster_experiment import ClusterExperiment
+
+    with_gpus = None if args.device is None else args.device != CPU
+    with concerning("--ray: "):
+        takes = room(args.cores_per_worker, with_gpus)
+    work = Work(
+        working_folder(),
+        load,
+        files.settings,
+        takes.cores,
+        on_gpu=takes.gpus > 0,
+        nthreads=args.nthreads,
+        transform=transform,
+        attack=None if attack is None else Attack(attack.plan, attack.seen),
+    )
+    with Crew(work, takes, tasks.network.fingerprint, grows=args.ray == AUTO) as crew:
+        yield from ClusterExperiment(crew, files, attack).run(tasks)
+
+
+def print_results(
+    results: Iterator[ImageResult], tasks: ImageTasks, args: argparse.Namespace
+) -> None:
+    """Print each result as it comes. Raises RunError if a target has no score or no attack."""
+    seconds, failed, broken = 0.0, 0, 0
+    for result in results:
+        seconds += result.seconds
+        failed += len(result.lost)
+        broken += result.error is not None and not result.lost
+        print_result(result, seconds, watched=not args.ray)
+    reasons = [f"{failed} of {len(tasks.paths)} targets have no score"] if failed else []
+    reasons += [f"{counted(broken, 'image')} not attacked"] if broken else []
+    if reasons:
+        raise RunError(f"{', '.join(reasons)} (see above)")
 
 
 def convention_of(args: argparse.Namespace) -> Convention:
@@ -400,18 +482,25 @@ def load_images(args: argparse.Namespace) -> OwnImages | None:
         return places.images(args.dataset, args.arrays, args.label or "")
 
 
-def load_network(
+def network_source(
     args: argparse.Namespace, convention: Convention, images: OwnImages | None
-) -> Network:
-    """The network of a name, or the user's."""
+) -> Callable[[], Network]:
+    """What makes the network of a name, or the user's, here or in another process."""
     if not catalogue.names_own_network(args.dataset, args.model_name):
-        return catalogue.network(args.dataset, args.model_name, args.activation, args.weights)
+        named = args.dataset, args.model_name, args.activation, args.weights
+        return functools.partial(catalogue.network, *named)
     image = images.shape if images is not None else catalogue.image_shape(args.dataset)
     signature = args.signature or places.SIGNATURE
+    place = args.model_name, convention, image, args.tensors, signature, args.weights
+    return functools.partial(places.network, *place)
+
+
+def load_network(
+    load: Callable[[], Network], args: argparse.Namespace, images: OwnImages | None
+) -> Network:
+    """The network, in the ranges of the columns if it takes those of a table."""
     with concerning(after="; give --tensors INPUT,LOGITS", kind=TensorsError):
-        network = places.network(
-            args.model_name, convention, image, args.tensors, signature, args.weights
-        )
+        network = load()
     if takes_features(network, images, args):
         if args.radius is None:
             raise InputError(
@@ -544,20 +633,14 @@ def select_ids(
     return ids
 
 
-def images_and_logits(
-    data: EvaluationSet, ids: list[int], sampler: Sampler
-) -> tuple[dict[int, np.ndarray], np.ndarray]:
-    """The images that the network gets right, by id, and the logits (N, K) of all."""
-    right, logits = {}, []
-    for first in range(0, len(ids), FIRST):
-        images = {image_id: data.images[image_id] for image_id in ids[first : first + FIRST]}
-        found = sampler.logits(np.stack(list(images.values())))
-        labels = data.true_labels(found, list(images)).argmax(axis=1)
-        for (image_id, image), row, label in zip(images.items(), found, labels, strict=True):
-            if row.argmax() == label:
-                right[image_id] = image
-        logits.append(found)
-    return right, np.concatenate(logits)
+def logits_of(data: EvaluationSet, ids: list[int], sampler: Sampler) -> np.ndarray:
+    """The logits (N, K) of these images, a few of which are in memory at a time."""
+    return np.concatenate(
+        [
+            sampler.logits(np.stack([data.images[image_id] for image_id in some_ids]))
+            for some_ids in (ids[first : first + FIRST] for first in range(0, len(ids), FIRST))
+        ]
+    )
 
 
 def named_targets(
@@ -774,9 +857,19 @@ def print_drawn(settings: Settings) -> None:
         )
 
 
-def print_choice(chosen: list[SelectedImage], shift: int) -> None:
-    """The DATAGEN lines, true and predicted labels moved by `shift`, and the share correct."""
+def of_shard(ids: list[int], args: argparse.Namespace) -> list[int]:
+    """Those of the run's images that this process takes."""
+    if not args.shard:
+        return ids
+    part, parts = map(int, args.shard.split("/"))
+    return ids[part - 1 :: parts]
+
+
+def print_choice(chosen: list[SelectedImage], ours: set[int], shift: int) -> None:
+    """The DATAGEN lines of our images, labels moved by `shift`, and the share correct of all."""
     for place, image in enumerate(chosen, start=1):
+        if image.image_id not in ours:
+            continue
         fields = {
             "no": place,
             "true_id": image.image_id,
@@ -790,10 +883,10 @@ def print_choice(chosen: list[SelectedImage], shift: int) -> None:
     print(f"top-1 accuracy: {np.mean([image.correct for image in chosen]):.5g}", flush=True)
 
 
-def print_left_out(ids: list[int], logits: np.ndarray) -> None:
-    """Warn of images that the network gives no finite logits."""
+def print_left_out(ids: list[int], ours: set[int], logits: np.ndarray) -> None:
+    """Warn of our images that the network gives no finite logits."""
     for image_id, row in zip(ids, logits, strict=True):
-        if not np.isfinite(row).all():
+        if image_id in ours and not np.isfinite(row).all():
             print(f"warning: image {image_id} is left out: its logits are not finite")
 
 
@@ -822,8 +915,11 @@ def print_others(folder: Path, others: Counter[str]) -> None:
         )
 
 
-def print_result(result: ImageResult, seconds: float) -> None:
-    """The lines of an image; `seconds` of sampling have passed since the run began."""
+def print_result(result: ImageResult, seconds: float, watched: bool) -> None:
+    """The lines of an image; `seconds` of sampling have passed since the run began.
+
+    If it was `watched`, lines have come already.
+    """
     for file in result.kept:
         print(f"kept {file.path}", flush=True)
         if file.path in result.attacked:
@@ -832,7 +928,7 @@ def print_result(result: ImageResult, seconds: float) -> None:
     if result.error:
         say(result.error)
     for place, (file, estimate) in enumerate(result.sampled):
-        if place or not is_watched(len(result.sampled)):
+        if place or not (watched and is_watched(len(result.sampled))):
             print_network_output(estimate)
             for i in range(len(estimate.time)):
                 print(estimate.iteration_line(i))

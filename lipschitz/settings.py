@@ -196,4 +196,10 @@ def _close(there: object, value: object) -> bool:
     return numbers and math.isclose(there, value, rel_tol=LOGIT_ERROR, abs_tol=LOGIT_ERROR)
 
 
-SAME = {"network": _same_network, "logit": _close}
+def _same_device(there: object, value: object) -> bool:
+    """Whether two devices are of one kind: processors of more or fewer cores are."""
+    kinds = (str(each).partition(",")[0] for each in (there, value))
+    return next(kinds) == next(kinds)
+
+
+SAME = {"network": _same_network, "logit": _close, "device": _same_device}

@@ -3,8 +3,6 @@
 `sample_image` is the unit of work, without files; `Experiment.run` stands around it.
 """
 
-import contextlib
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,27 +11,19 @@ import numpy as np
 from tqdm import tqdm
 
 from lipschitz.data.targets import SelectedImage
-from lipschitz.file_name import EXTENSION, FileName
-from lipschitz.results import matfile
-from lipschitz.results.attack_checkpoint import attack_checkpoint_path
 from lipschitz.results.attacked import Attacked
-from lipschitz.results.checkpoint import Checkpoint, checkpoint_path
+from lipschitz.results.checkpoint import Checkpoint
 from lipschitz.results.estimate import Estimate, Iteration
+from lipschitz.sampling.run_files import RunFiles, of_bits
 from lipschitz.sampling.sampler import AtImage, Sampler, columns, estimates
 from lipschitz.sampling.saved_attack import SavedAttack
-from lipschitz.sampling.tasks import ImageTask, TargetFile
+from lipschitz.sampling.tasks import ImageTask, ImageTasks, TargetFile
 from lipschitz.sampling.transformation import Transformation
-from lipschitz.settings import Provenance, Settings, as_json, experiment_of
+from lipschitz.settings import Settings
 from lipschitz.support.command import check_interrupted
-from lipschitz.support.errors import ImageError, InputError
+from lipschitz.support.errors import ImageError
 from lipschitz.support.progress import progress
 from lipschitz.support.text import say
-from lipschitz.version import version
-
-
-class OtherFileError(InputError):
-    """A file is there that comes from something else than this run."""
-
 
 # is given what is found for an image's targets in the newest one or two iterations, and the
 # number of the newest
@@ -83,29 +73,24 @@ def sample_image(
 
 @dataclass(frozen=True)
 class Experiment:
-    """The images of a run, with what they have in common.
+    """The images of a run, sampled on this machine.
 
-    `transform` is the function that the settings name. With `overwrite`, files that come from
-    something else are replaced. Files keep the `options` under `args`, the ids of the
-    `wrong_images`, which have no score because the network gets them wrong, `doubts` about the
-    network, and for people to read the names of images (by id) and of classes (by label), as far as
-    they have names. `watch` is called after each iteration. The results of the `attack` are added
-    to the files.
+    `transform` is the function that the settings name. `watch` is called after each iteration.
+    The results of the `attack` are added to the files.
     """
 
     sampler: Sampler
-    settings: Settings
+    files: RunFiles
     transform: Transformation | None = None
-    overwrite: bool = False
-    options: Mapping[str, object] = field(default_factory=dict)
-    wrong_images: Sequence[int] = ()
-    doubts: Sequence[str] = ()
-    image_names: Mapping[int, str] = field(default_factory=dict)
-    class_names: Mapping[int, str] = field(default_factory=dict)
     watch: Watch | None = None
     attack: SavedAttack | None = None
 
-    def run(self, tasks: list[ImageTask]) -> Iterator[ImageResult]:
+    @property
+    def settings(self) -> Settings:
+        """Those of the files."""
+        return self.files.settings
+
+    def run(self, tasks: ImageTasks) -> Iterator[ImageResult]:
         """Sample around each image, save its targets' files and yield the results.
 
         What an earlier run finished is kept, and yielded first; if it was not attacked, or less
@@ -116,7 +101,7 @@ class Experiment:
         with progress("iterations", len(tasks) * niters) as bar:
             for place, task in enumerate(tasks):
                 bar.clear()
-                kept = [file for file in task.files if self._keep(file, task.provenance)]
+                kept = self.files.kept(task, self.attack is not None)
                 if kept:
                     yield ImageResult(task.image, kept, self._attack(task, kept))
                 if left := [file for file in task.files if file not in kept]:
@@ -124,39 +109,6 @@ class Experiment:
                     bar.clear()
                     yield result
                 bar.update((place + 1) * niters - bar.n)
-
-    def check(self, tasks: list[ImageTask]) -> None:
-        """Raise OtherFileError if a file is there that comes from something else."""
-        for each in tasks:
-            for file in each.files:
-                self.is_finished(file.path, each.provenance)
-
-    def others(self, folder: Path, tasks: list[ImageTask]) -> Counter[str]:
-        """Files in the folder that have this experiment's names and come from something else.
-
-        Counted by what that is: their scores and those of this run do not make one mean.
-        """
-        ours = {file.path for task in tasks for file in task.files}
-        experiment = FileName.parse(min(ours).name).experiment
-        found = Counter()
-        for path in folder.glob("*" + EXTENSION):
-            with contextlib.suppress(ValueError):  # files of other programs
-                if path not in ours and FileName.parse(path.name).experiment == experiment:
-                    found[matfile.difference(path, experiment_of(tasks[0].provenance))] += 1
-        del found[""]
-        return found
-
-    def is_finished(self, path: Path, provenance: Provenance) -> bool:
-        """Whether a file is there and comes from this.
-
-        Raises OtherFileError if it comes from something else, unless that is to be replaced.
-        """
-        if not path.exists():
-            return False
-        different = matfile.difference(path, provenance)
-        if different and not self.overwrite:
-            raise OtherFileError(f"{path} is not what this run would give: {different}")
-        return not different
 
     def _run_image(self, task: ImageTask, files: list[TargetFile], bar: tqdm) -> ImageResult:
         try:
@@ -172,27 +124,12 @@ class Experiment:
         """Attack the targets of finished files, as far as that was not done."""
         return {} if self.attack is None else self.attack.run(task, files)
 
-    def _keep(self, file: TargetFile, provenance: Provenance) -> bool:
-        """Whether an earlier run, or one beside this, finished a target."""
-        if not self.is_finished(file.path, provenance):
-            return False
-        checkpoint_path(file.path).unlink(missing_ok=True)  # a kill may have come between
-        if self.attack is None:
-            attack_checkpoint_path(file.path).unlink(missing_ok=True)
-        return True
-
     def _sample(self, task: ImageTask, files: list[TargetFile], bar: tqdm) -> list[Estimate]:
         """Sample around an image for these targets, from a checkpoint on, and save the results."""
         sampler, settings = self.sampler, self.settings
-        # these show in the last bits of a maximum
-        bits = {"batch_size": sampler.batch_size, "device": sampler.network.device}
-        paths = [file.path for file in files]
-        with Checkpoint(paths, {**task.provenance, **bits}, settings.Niters) as checkpoint:
-            checkpoint.restore(columns(settings))
+        with checkpoint_of(task, files, sampler.network.device) as checkpoint:
             done = tuple(checkpoint.iterations)
             bar.update(len(done))
-            if done:
-                say(f"image {task.image.image_id}: resumed at iteration {len(done)}")
             targets = [file.target for file in files]
             image = sampler.at_image(
                 settings, task.x_0, task.image.true_label, targets, task.image.image_id
@@ -206,9 +143,7 @@ class Experiment:
                 check_interrupted()
             results = estimates(image, checkpoint.iterations)
             for place, (file, estimate) in enumerate(zip(files, results, strict=True)):
-                self.is_finished(file.path, task.provenance)  # raises if another run was here
-                if estimate.is_complete():
-                    save(task, file, estimate, self._of_run(task) | self._described(task, file))
+                self.files.save(task, file, estimate, sampler.doubts)
                 checkpoint.remove(place)
         return results
 
@@ -218,43 +153,16 @@ class Experiment:
             newest = estimates(image, iterations[-2:])  # the time of one is that since another
             self.watch(newest, len(iterations) - 1)
 
-    def _of_run(self, task: ImageTask) -> dict[str, object]:
-        """What the files of an image keep of the run."""
-        doubts = [*self.doubts, *self.sampler.doubts]
-        return {
-            "args": {name: "" if value is None else value for name, value in self.options.items()},
-            matfile.OUTPUTS_KEY: self.sampler.outputs,
-            matfile.DOUBTS_KEY: "\n".join(doubts),
-            matfile.WRONG_KEY: np.array(self.wrong_images, np.int32),
-            matfile.VERSION_KEY: version(),
-            **matfile.limits(self.settings.limits(task.x_0)),
-        }
 
-    def _described(self, task: ImageTask, file: TargetFile) -> dict[str, object]:
-        """What a file keeps for people to see: the image, its name and its classes."""
-        return matfile.description(
-            task.x_0,
-            self.settings.box,
-            self.image_names.get(task.image.image_id, ""),
-            self.class_names.get(task.image.true_label, ""),
-            self.class_names.get(file.target, ""),
-        )
+def checkpoint_of(task: ImageTask, files: list[TargetFile], device: str) -> Checkpoint:
+    """The iterations of an image for these targets, as far as an earlier run on a device did them.
 
-
-def save(
-    task: ImageTask, file: TargetFile, estimate: Estimate, of_run: Mapping[str, object]
-) -> None:
-    """Write the .mat of an image and a target."""
-    contents = {
-        **estimate.arrays(),
-        "pred": estimate.pred,
-        "g_x0": estimate.g_x0,
-        "id": task.image.image_id,
-        "true_label": task.image.true_label,
-        "target_label": file.target,
-        "info": file.info,
-        matfile.SETTINGS_KEY: as_json(task.provenance),
-        **of_run,
-        "path": str(file.path),
-    }
-    matfile.save(file.path, contents)
+    Says where the image goes on.
+    """
+    bits = {"batch_size": task.settings.batch_size}  # shows in the last bits of a maximum
+    provenance = {**of_bits(task.provenance, device), **bits}
+    checkpoint = Checkpoint([file.path for file in files], provenance, task.settings.Niters)
+    checkpoint.restore(columns(task.settings))
+    if checkpoint.iterations:
+        say(f"image {task.image.image_id}: resumed at iteration {len(checkpoint.iterations)}")
+    return checkpoint

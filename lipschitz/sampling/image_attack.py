@@ -103,10 +103,16 @@ def attack_image(
     """Attack an image, without files; the inputs that are found are not kept."""
     found = []
     for group in groups(margins.targets, plan, margins.x_0.size):
-        part = margins._replace(targets=group)
-        starts = starting_images(part, seen, plan)
-        for state in attack.search(*part, starts, plan, transform):
-            newest = state
-        of_group = results(part, newest, starts, plan, transform)
+        of_group = attack_group(margins._replace(targets=group), seen, plan, transform)
         found += [replace(each, images={}) for each in of_group]
     return found
+
+
+def attack_group(
+    margins: Margins, seen: Seen | None, plan: Plan, transform: Transformation | None = None
+) -> list[Attacked]:
+    """Attack margins of an image together."""
+    starts = starting_images(margins, seen, plan)
+    for state in attack.search(*margins, starts, plan, transform):
+        newest = state
+    return results(margins, newest, starts, plan, transform)

@@ -46,13 +46,15 @@ class AtImage:
 
 
 class Sampler(AbstractContextManager):
-    """A network, and the workers that draw around its images. Use it in a `with` block."""
+    """A network, and the workers that draw around its images. Use it in a `with` block.
+
+    The workers start when the first image is sampled.
+    """
 
     def __init__(self, network: Network, batch_size: int, nthreads: int = 0) -> None:
-        """Start `nthreads` workers; 0: half the cores.
+        """There will be `nthreads` workers; 0: half the cores.
 
-        Raises ValueError if the box does not have the shape of the inputs, RunError if there is no
-        shared memory.
+        Raises ValueError if the box does not have the shape of the inputs.
         """
         for end in (network.box.lower, network.box.upper):
             if np.broadcast_shapes(np.shape(end), network.input_shape) != network.input_shape:
@@ -64,15 +66,16 @@ class Sampler(AbstractContextManager):
         self.outputs = LOGITS  # what the network's outputs look like, by those that were seen
         self.doubts: list[str] = []  # what is suspicious in them
         self._tried = False
-        values = int(np.prod(network.input_shape))
-        self._workers = Workers(self.nthreads, batch_size, values)
+        self._workers: Workers | None = None
 
     def __exit__(self, *exception: object) -> None:
         self.close()
 
     def close(self) -> None:
         """End the workers."""
-        self._workers.close()
+        if self._workers is not None:
+            self._workers.close()
+            self._workers = None
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Logits (N, K); outputs that do not look like logits are warned of, once."""
@@ -118,10 +121,13 @@ class Sampler(AbstractContextManager):
 
         Samples are those of (seed, image_id, iteration), each put through the transformation,
         which x_0 is not. Iterations that are `done` already are not drawn again. Raises
-        ImageError once every target has an iteration without a finite sample, RunError if workers
-        are killed again and again.
+        ImageError once every target has an iteration without a finite sample, RunError if there
+        is no shared memory, or if workers are killed again and again.
         """
         settings, network = image.settings, self.network
+        if self._workers is None:
+            values = int(np.prod(network.input_shape))
+            self._workers = Workers(self.nthreads, self.batch_size, values)
         drawn = settings.drawn
         around = Neighbourhood(
             image.x_0, settings.ball, settings.seed, image.image_id, transform, network.box

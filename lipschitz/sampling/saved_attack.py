@@ -17,6 +17,7 @@ from lipschitz.sampling.image_attack import (
     results,
     starting_images,
 )
+from lipschitz.sampling.run_files import of_bits
 from lipschitz.sampling.tasks import ImageTask, TargetFile
 from lipschitz.sampling.transformation import Transformation
 from lipschitz.support.command import check_interrupted
@@ -45,12 +46,23 @@ class SavedAttack:
         nearer input counts.
         """
         found = {}
-        left = [file for file in files if not self._is_done(task, file.path)]
-        for group in groups(left, self.plan, task.x_0.size):
-            of_group = self._attack(task, group)
-            for file, result in zip(group, of_group, strict=True):
-                found[file.path] = self._add(task, file.path, result)
-            attack_checkpoint_path(group[0].path).unlink(missing_ok=True)
+        for group in groups(self.left(task, files), self.plan, task.x_0.size):
+            found |= self.add(task, group, self._attack(task, group))
+        return found
+
+    def left(self, task: ImageTask, files: Sequence[TargetFile]) -> list[TargetFile]:
+        """Those of the finished files that are still to be attacked."""
+        return [file for file in files if not self._is_done(task, file.path)]
+
+    def add(
+        self, task: ImageTask, group: Sequence[TargetFile], results: Sequence[Attacked]
+    ) -> dict[Path, Attacked]:
+        """Add the results for a group of targets to their files."""
+        found = {
+            file.path: self._add(task, file.path, result)
+            for file, result in zip(group, results, strict=True)
+        }
+        attack_checkpoint_path(group[0].path).unlink(missing_ok=True)
         return found
 
     def _is_done(self, task: ImageTask, path: Path) -> bool:
@@ -72,8 +84,7 @@ class SavedAttack:
         margins = Margins(self.network, task.x_0, task.image.true_label, targets)
         starts = starting_images(margins, self.seen, self.plan)
         provenance = {
-            **task.provenance,
-            "device": self.network.device,
+            **of_bits(task.provenance, self.network.device),
             "targets": targets,
             "plan": list(self.plan),
             "starts": fingerprint(starts),

@@ -11,17 +11,31 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"  # which GPUs a process sees, for TensorFlow an
 NONE = "-1"
 
 
+THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")  # of TensorFlow; of PyTorch
+_share: int | None = None
+
+
 def cores() -> int:
     """The cores that this process may use."""
+    if _share is not None:
+        return _share
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on this system
         return os.cpu_count() or 1
 
 
+def use_cores(count: int) -> None:
+    """Have this process, and frameworks that it imports later, use so many of the cores."""
+    global _share
+    _share = count
+    for variable in THREADS:
+        os.environ[variable] = str(count)
+
+
 def cpu_name() -> str:
     """The processor as a device that computes, for people to read."""
-    return f"CPU, {cores()} cores"
+    return f"CPU, {cores()} cores" if cores() > 1 else "CPU, 1 core"
 
 
 def choose_device(name: str) -> None:

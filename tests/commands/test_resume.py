@@ -13,7 +13,7 @@ import setup_digits
 from lipschitz.builtin import model_file
 from lipschitz.network import Maxima
 from lipschitz.results.checkpoint import Checkpoint, checkpoint_path
-from lipschitz.sampling import experiment
+from lipschitz.sampling.run_files import RunFiles
 from lipschitz.sampling.sampler import Sampler
 from lipschitz.support.errors import ImageError, Interrupted
 from lipschitz.tf_backend.network import TensorFlowNetwork
@@ -247,15 +247,15 @@ def test_a_signal_between_the_files_of_an_image_leaves_no_checkpoint_behind(
     whole = contents(workplace, again())
     for path in whole:
         path.unlink()
-    save = experiment.save
+    save = RunFiles.save
 
-    def save_and_be_interrupted(task, file, *rest):
-        save(task, file, *rest)
+    def save_and_be_interrupted(files, task, file, *rest):
+        save(files, task, file, *rest)
         if file.number == 1:
             raise Interrupted(signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr(experiment, "save", save_and_be_interrupted)
+        patch.setattr(RunFiles, "save", save_and_be_interrupted)
         again(code=143)
     assert len(kept(again())) == 2
     assert not list(workplace.rglob("*.checkpoint"))

@@ -21,9 +21,10 @@ from lipschitz.sampling import attack, saved_attack
 from lipschitz.sampling.attack import Plan, work
 from lipschitz.sampling.experiment import Experiment, sample_image
 from lipschitz.sampling.image_attack import Margins, Seen, restored
+from lipschitz.sampling.run_files import RunFiles
 from lipschitz.sampling.sampler import Sampler
 from lipschitz.sampling.saved_attack import SavedAttack
-from lipschitz.sampling.tasks import image_tasks
+from lipschitz.sampling.tasks import ImageTasks
 from lipschitz.settings import Settings
 from lipschitz.support.errors import InputError, Interrupted
 from tests.helpers import ROOT
@@ -45,7 +46,7 @@ def tasks(folder, ids=(0,), x_0=X_0):
     """The images of a run; they are all alike, and differ by their samples."""
     chosen = [SelectedImage(i, 0, 0, True, 5.0, [2, 1], ["least", "top2"]) for i in ids]
     images = dict.fromkeys(ids, x_0)
-    return image_tasks(chosen, images, folder, SETTINGS, NumPyNetwork())
+    return ImageTasks(chosen, images, folder, SETTINGS, NumPyNetwork())
 
 
 def paths(done):
@@ -55,7 +56,7 @@ def paths(done):
 
 def test_what_is_saved_is_what_sampling_an_image_gives(sampler, tmp_path):
     estimates = sample_image(sampler, SETTINGS, X_0, 0, [2, 1], image_id=7)
-    (done,) = Experiment(sampler, SETTINGS).run(tasks(tmp_path, ids=[7]))
+    (done,) = Experiment(sampler, RunFiles(SETTINGS)).run(tasks(tmp_path, ids=[7]))
     assert [file.target for file, _ in done.sampled] == [2, 1]
     for path, estimate in zip(paths(done), estimates, strict=True):
         contents = loadmat(path, squeeze_me=True)
@@ -68,14 +69,15 @@ def test_what_is_saved_is_what_sampling_an_image_gives(sampler, tmp_path):
 
 def test_a_file_says_how_far_its_scores_can_reach(sampler, tmp_path):
     """In the box of width 1, around its centre; L2 balls of radius 3 were sampled, of 6 values."""
-    list(Experiment(sampler, SETTINGS).run(tasks(tmp_path)))
+    list(Experiment(sampler, RunFiles(SETTINGS)).run(tasks(tmp_path)))
     contents = loadmat(next(tmp_path.iterdir()), squeeze_me=True)
     assert [contents[f"farthest_L{p}"] for p in "12i"] == [3, np.sqrt(6 / 4), 0.5]
     assert [contents[f"sampled_L{p}"] for p in "12i"] == [3, 3, 3 / np.sqrt(6)]
 
 
 def test_a_file_keeps_what_was_suspicious(sampler, tmp_path):
-    run = Experiment(sampler, SETTINGS, wrong_images=[3, 8], doubts=["the first", "the second"])
+    files = RunFiles(SETTINGS, wrong_images=[3, 8], doubts=["the first", "the second"])
+    run = Experiment(sampler, files)
     list(run.run(tasks(tmp_path)))
     record = matfile.load(next(tmp_path.iterdir()))
     assert record.wrong_images == {3, 8}
@@ -85,15 +87,15 @@ def test_a_file_keeps_what_was_suspicious(sampler, tmp_path):
 
 def test_files_of_another_network_beside_those_of_a_run_are_counted(sampler, tmp_path, monkeypatch):
     monkeypatch.setattr(NumPyNetwork, "fingerprint", "of other weights-of structure")
-    list(Experiment(sampler, SETTINGS).run(tasks(tmp_path, ids=[0, 1])))
+    list(Experiment(sampler, RunFiles(SETTINGS)).run(tasks(tmp_path, ids=[0, 1])))
     monkeypatch.undo()
     (tmp_path / "64_4_9_0_1_least_relu_order2.mat").touch()  # of another order
-    run = Experiment(sampler, SETTINGS)
-    ((different, count),) = run.others(tmp_path, tasks(tmp_path, ids=[2])).items()
+    run = Experiment(sampler, RunFiles(SETTINGS))
+    ((different, count),) = run.files.others(tmp_path, tasks(tmp_path, ids=[2])).items()
     assert different == "it is of another network (of other wei, now of weights-o)"
     assert count == 4
     list(run.run(tasks(tmp_path / "apart", ids=[0, 1])))
-    assert not run.others(tmp_path / "apart", tasks(tmp_path / "apart", ids=[2]))
+    assert not run.files.others(tmp_path / "apart", tasks(tmp_path / "apart", ids=[2]))
 
 
 IMAGES = np.random.default_rng(4).uniform(-0.5, 0.5, (50, 6)).astype(np.float32)
@@ -109,7 +111,7 @@ def steep():
 
 def attacking(sampler, steps=20, save_images=False):
     attack = SavedAttack(STEEP, Plan(steps, 3), SEEN, save_images=save_images)
-    return Experiment(sampler, SETTINGS, attack=attack)
+    return Experiment(sampler, RunFiles(SETTINGS), attack=attack)
 
 
 def test_each_target_is_attacked_and_its_file_says_how_far_away_it_was_found(steep, tmp_path):
@@ -130,13 +132,13 @@ def test_each_target_is_attacked_and_its_file_says_how_far_away_it_was_found(ste
 
 
 def test_without_an_attack_a_file_has_none(steep, tmp_path):
-    (done,) = Experiment(steep, SETTINGS).run(tasks(tmp_path))
+    (done,) = Experiment(steep, RunFiles(SETTINGS)).run(tasks(tmp_path))
     assert matfile.attacked(paths(done)[0]) is None
 
 
 def test_a_finished_target_is_attacked_later_with_the_same_result(steep, tmp_path):
     (at_once,) = attacking(steep).run(tasks(tmp_path / "at once"))
-    list(Experiment(steep, SETTINGS).run(tasks(tmp_path / "later")))
+    list(Experiment(steep, RunFiles(SETTINGS)).run(tasks(tmp_path / "later")))
     (later,) = attacking(steep).run(tasks(tmp_path / "later"))
     assert (later.sampled, len(later.kept)) == ([], 2)
     for one, other in zip(paths(at_once), later.attacked, strict=True):
@@ -193,7 +195,7 @@ def test_an_attack_that_cannot_be_read_is_made_again(steep, tmp_path, spoiled):
 
 
 def test_a_file_that_another_run_replaces_gets_no_attack(steep, tmp_path, monkeypatch, capsys):
-    list(Experiment(steep, SETTINGS).run(tasks(tmp_path)))
+    list(Experiment(steep, RunFiles(SETTINGS)).run(tasks(tmp_path)))
     real = saved_attack.results
 
     def replaced(*arguments):
@@ -275,14 +277,14 @@ def test_a_state_of_another_form_is_not_used():
 
 
 def test_without_an_attack_its_state_is_removed(steep, tmp_path):
-    (first,) = Experiment(steep, SETTINGS).run(tasks(tmp_path))
+    (first,) = Experiment(steep, RunFiles(SETTINGS)).run(tasks(tmp_path))
     attack_checkpoint_path(paths(first)[0]).write_bytes(b"half")
-    list(Experiment(steep, SETTINGS).run(tasks(tmp_path)))
+    list(Experiment(steep, RunFiles(SETTINGS)).run(tasks(tmp_path)))
     assert not list(tmp_path.glob(".*"))
 
 
 def test_what_is_finished_is_kept(sampler, tmp_path):
-    run = Experiment(sampler, SETTINGS)
+    run = Experiment(sampler, RunFiles(SETTINGS))
     first, second = run.run(tasks(tmp_path, ids=[0, 1]))
     second.sampled[0][0].path.unlink()
     again = list(run.run(tasks(tmp_path, ids=[0, 1])))
@@ -294,21 +296,21 @@ def test_what_is_finished_is_kept(sampler, tmp_path):
 
 
 def test_a_file_of_something_else_is_an_error_unless_it_is_to_be_replaced(sampler, tmp_path):
-    list(Experiment(sampler, SETTINGS).run(tasks(tmp_path)))
+    list(Experiment(sampler, RunFiles(SETTINGS)).run(tasks(tmp_path)))
     other = tasks(tmp_path, x_0=X_0 + np.float32(0.01))
     with pytest.raises(InputError, match="is not what this run would give: it is of another image"):
-        Experiment(sampler, SETTINGS).check(other)
+        RunFiles(SETTINGS).check(other)
     with pytest.raises(InputError, match="it is of another image"):
-        list(Experiment(sampler, SETTINGS).run(other))
-    replacing = Experiment(sampler, SETTINGS, overwrite=True)
-    replacing.check(other)
+        list(Experiment(sampler, RunFiles(SETTINGS)).run(other))
+    replacing = Experiment(sampler, RunFiles(SETTINGS, overwrite=True))
+    replacing.files.check(other)
     (done,) = replacing.run(other)
     assert len(done.sampled) == 2
-    Experiment(sampler, SETTINGS).check(other)  # now it is this run's
+    RunFiles(SETTINGS).check(other)  # now it is this run's
 
 
 def test_an_image_is_resumed_from_its_checkpoints_to_the_bit(sampler, tmp_path, monkeypatch):
-    (whole,) = Experiment(sampler, SETTINGS).run(tasks(tmp_path / "whole"))
+    (whole,) = Experiment(sampler, RunFiles(SETTINGS)).run(tasks(tmp_path / "whole"))
     measured = []
 
     class Interrupting(NumPyNetwork):
@@ -320,9 +322,9 @@ def test_an_image_is_resumed_from_its_checkpoints_to_the_bit(sampler, tmp_path, 
 
     monkeypatch.setattr(sampler, "network", Interrupting())
     with pytest.raises(Interrupted):
-        list(Experiment(sampler, SETTINGS).run(tasks(tmp_path / "cut")))
+        list(Experiment(sampler, RunFiles(SETTINGS)).run(tasks(tmp_path / "cut")))
     assert not list(tmp_path.glob("cut/**/*.mat"))
-    (resumed,) = Experiment(sampler, SETTINGS).run(tasks(tmp_path / "cut"))
+    (resumed,) = Experiment(sampler, RunFiles(SETTINGS)).run(tasks(tmp_path / "cut"))
     assert len(measured) == 6 + 4
     for path, expected in zip(paths(resumed), paths(whole), strict=True):
         assert not checkpoint_path(path).exists()
@@ -341,7 +343,7 @@ def test_a_target_that_is_lost_costs_no_other(sampler, tmp_path, monkeypatch):
             return Maxima(super().gradient_maxima(x, *args).largest, np.array([lost, 0]))
 
     monkeypatch.setattr(sampler, "network", Overflowing())
-    (done,) = Experiment(sampler, SETTINGS).run(tasks(tmp_path))
+    (done,) = Experiment(sampler, RunFiles(SETTINGS)).run(tasks(tmp_path))
     assert [file.info for file in done.lost] == ["least"]
     assert [path.exists() for path in paths(done)] == [False, True]
 
@@ -349,7 +351,7 @@ def test_a_target_that_is_lost_costs_no_other(sampler, tmp_path, monkeypatch):
 def test_an_image_that_cannot_be_scored_does_not_end_the_run(sampler, tmp_path):
     wrong, right = tasks(tmp_path, ids=[0, 1])
     wrong = replace(wrong, image=replace(wrong.image, true_label=1), files=wrong.files[:1])
-    first, second = Experiment(sampler, SETTINGS).run([wrong, right])
+    first, second = Experiment(sampler, RunFiles(SETTINGS)).run([wrong, right])
     assert first.lost == wrong.files
     assert "only an image that is classified correctly has a score" in str(first.error)
     assert len(second.sampled) == 2
@@ -362,7 +364,7 @@ def test_images_that_are_misclassified_are_no_task(tmp_path):
     wrong = SelectedImage(4, 1, 0, correct=False, largest_logit=5.0, targets=[], info=[])
     images = dict.fromkeys((3, 4, 5), X_0)
     chosen = [right, wrong, replace(right, image_id=5)]
-    found = image_tasks(chosen, images, tmp_path, SETTINGS, NumPyNetwork())
+    found = ImageTasks(chosen, images, tmp_path, SETTINGS, NumPyNetwork())
     assert [task.image.image_id for task in found] == [3, 5]
     files = [file for task in found for file in task.files]
     assert [file.number for file in files] == [0, 1, 2, 3]
@@ -371,7 +373,7 @@ def test_images_that_are_misclassified_are_no_task(tmp_path):
 
 def test_options_are_kept_in_the_file(sampler, tmp_path):
     options = {"Nsamps": 64, "radius": None}
-    (done,) = Experiment(sampler, SETTINGS, options=options).run(tasks(tmp_path))
+    (done,) = Experiment(sampler, RunFiles(SETTINGS, options=options)).run(tasks(tmp_path))
     args = loadmat(paths(done)[0])["args"][0, 0]
     assert args["Nsamps"].item() == 64
     assert args["radius"].size == 0
@@ -383,11 +385,11 @@ def run_of_its_own(folder):
     settings = replace(SETTINGS, Niters=12, radius=0.5, box=FEATURES)
     network = NumPyNetwork(box=FEATURES)
     image = SelectedImage(5, 0, 0, True, 5.0, [2, 1], ["least", "top2"])
-    (task,) = image_tasks([image], {5: IN_BOX}, Path(folder), settings, network)
+    (task,) = ImageTasks([image], {5: IN_BOX}, Path(folder), settings, network)
     with Sampler(network, 32, 1) as sampler:
         if count := os.environ.get("KILL_AFTER"):
             sampler.iterations = killed_after(sampler.iterations, int(count))
-        list(Experiment(sampler, settings).run([task]))
+        list(Experiment(sampler, RunFiles(settings)).run([task]))
 
 
 def killed_after(iterations, count):

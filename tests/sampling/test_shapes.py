@@ -13,8 +13,9 @@ from lipschitz.maths.scores import DUAL_NORM
 from lipschitz.network import Box
 from lipschitz.results import scoring
 from lipschitz.sampling.experiment import Experiment, sample_image
+from lipschitz.sampling.run_files import RunFiles
 from lipschitz.sampling.sampler import Sampler
-from lipschitz.sampling.tasks import image_tasks
+from lipschitz.sampling.tasks import ImageTasks
 from lipschitz.sampling.worker import Batch, Neighbourhood, draw
 from lipschitz.settings import Settings
 from lipschitz.support.errors import InputError
@@ -51,7 +52,7 @@ def settings_of(network, **more):
 def task_on(network, settings, x_0, true, targets, folder):
     largest = float(network.logits(x_0[None]).max())
     image = SelectedImage(5, true, true, True, largest, targets, ["top2", "least"])
-    (task,) = image_tasks([image], {5: x_0}, settings.folder(folder), settings, network)
+    (task,) = ImageTasks([image], {5: x_0}, settings.folder(folder), settings, network)
     return task
 
 
@@ -77,7 +78,7 @@ def test_a_linear_networks_score_is_its_margin_over_the_dual_norm(tmp_path, shap
     settings = settings_of(network, radius=radius)
     with Sampler(network, settings.batch_size, 1) as sampler:
         task = task_on(network, settings, x_0, true, targets, tmp_path)
-        (result,) = Experiment(sampler, settings).run([task])
+        (result,) = Experiment(sampler, RunFiles(settings)).run([task])
     assert not result.lost
     kernel, bias = network_weights(network)
     logits = np.float64(x_0).ravel() @ kernel + bias
@@ -110,7 +111,7 @@ def test_scores_scale_with_the_box(tmp_path):
         settings = settings_of(each)
         with Sampler(each, settings.batch_size, 1) as sampler:
             task = task_on(each, settings, image, true, targets, tmp_path / name)
-            list(Experiment(sampler, settings).run([task]))
+            list(Experiment(sampler, RunFiles(settings)).run([task]))
     own, scaled = scores_of(tmp_path / "own"), scores_of(tmp_path / "wide")
     assert len(own) == 6
     for key, score in own.items():

@@ -1,0 +1,240 @@
+"""A Ray cluster, or this machine as one: its workers sample images, as many as there is room for.
+
+Ray places them, starts them again elsewhere if a process or a node dies, and moves what they give.
+"""
+
+import contextlib
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Hashable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import ray
+from ray import ObjectRef, ObjectRefGenerator
+from ray.actor import ActorHandle
+from ray.exceptions import RayError, RayTaskError, RuntimeEnvSetupError
+
+from lipschitz.network import short_fingerprint
+from lipschitz.sampling.image_actor import ImageActor, Ready, Work
+from lipschitz.sampling.image_job import Ended, Event, Job, Lost
+from lipschitz.support import command
+from lipschitz.support.errors import InputError, RunError, first_line
+from lipschitz.support.machine import cores
+from lipschitz.support.text import say
+from lipschitz.version import version
+
+CORES = 4  # of a worker without a GPU, if all nodes have so many
+MOST_DEATHS = 3  # of a worker in a row before it is ready
+LOOK_AGAIN = 5.0  # seconds between two looks at the nodes
+
+
+class Room(NamedTuple):
+    """What a worker takes of a node."""
+
+    cores: int
+    gpus: int
+
+    def on(self, node: dict) -> int:
+        """How many workers a node has room for."""
+        there = node["Resources"] if node["Alive"] else {}
+        count = int(there.get("CPU", 0)) // self.cores
+        return min(count, int(there.get("GPU", 0))) if self.gpus else count
+
+
+@dataclass(eq=False)
+class Worker:
+    """An actor: it starts, is idle, or works on the job of a `key`."""
+
+    actor: ActorHandle
+    awaited: ObjectRef | ObjectRefGenerator | None  # None: it is idle
+    ready: Ready | None = None  # None: it starts
+    key: Hashable = None
+    deaths: int = 0  # in a row, before it was ready
+
+
+@contextlib.contextmanager
+def joined(local: bool, working_dir: str = "") -> Iterator[None]:
+    """Join a cluster that is there, or make one of this machine, for a block.
+
+    Ray sends the workers a copy of the folder `working_dir`, if one is given. Raises InputError if
+    there is no cluster, or the folder cannot be sent.
+    """
+    folder = tempfile.mkdtemp(prefix="ray-") if local else None
+    try:
+        _join(folder, working_dir)
+        command.raise_interrupted()  # Ray has its own answer to SIGTERM
+        yield
+    finally:
+        ray.shutdown()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _join(folder: str | None, working_dir: str) -> None:
+    """Make a cluster whose files are in a folder, or join the one that is there."""
+    os.environ.setdefault("RAY_SCHEDULER_EVENTS", "0")  # workers that wait for room are no news
+    how = {"logging_level": logging.CRITICAL, "log_to_driver": False}
+    if folder is not None:
+        say(f"Ray {ray.__version__} starts; its files are in {folder} until the run ends")
+        how |= {"num_cpus": cores(), "include_dashboard": False, "_temp_dir": folder}
+    if working_dir:
+        how["runtime_env"] = {"working_dir": working_dir}
+    try:
+        ray.init("auto" if folder is None else "local", **how)
+    except (ConnectionError, RuntimeEnvSetupError, ValueError) as error:
+        raise InputError(f"the Ray cluster cannot be joined: {first_line(error)}") from error
+
+
+def working_folder() -> Path | None:
+    """The folder of this run, where its workers work too; None if Ray sends them a copy."""
+    return None if ray.get_runtime_context().runtime_env.get("working_dir") else Path.cwd()
+
+
+def room(cores_per_worker: int | None = None, with_gpus: bool | None = None) -> Room:
+    """What a worker takes: a GPU and its share of the cores, or cores alone where no node has any.
+
+    Raises InputError if there are no GPUs `with_gpus`, RunError if no node has so many cores.
+    """
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    of_gpus = [node["CPU"] // node["GPU"] for node in nodes if node.get("GPU") and node.get("CPU")]
+    if with_gpus and not of_gpus:
+        raise InputError("no node of the cluster has a GPU")
+    on_gpus = bool(of_gpus) and with_gpus is not False
+    of_cores = [node["CPU"] for node in nodes if node.get("CPU")]
+    share = min(of_gpus) if on_gpus else min([CORES, *of_cores])
+    found = Room(cores_per_worker or max(int(share), 1), int(on_gpus))
+    if of_cores and not any(int(count) >= found.cores for count in of_cores):
+        raise InputError(f"no node has {found.cores} cores: the most is {int(max(of_cores))}")
+    return found
+
+
+class Crew(AbstractContextManager):
+    """The workers of a run, hired as there is room. Use it in a `with` block."""
+
+    def __init__(self, work: Work, takes: Room, fingerprint: str, grows: bool) -> None:
+        """Who has a network of another fingerprint, or another version of the toolkit, is refused.
+
+        If the cluster `grows`, more workers are asked for than there is room for.
+        """
+        self._work, self._takes, self._fingerprint = ray.put(work), takes, fingerprint
+        self._grows = grows
+        self._workers: list[Worker] = []
+        self._refused, self._looked = 0, -LOOK_AGAIN
+
+    def __exit__(self, *exception: object) -> None:
+        for worker in list(self._workers):
+            self._dismiss(worker)
+
+    @property
+    def size(self) -> int:
+        """Workers that are ready."""
+        return sum(worker.ready is not None for worker in self._workers)
+
+    @property
+    def idle(self) -> list[Worker]:
+        """Workers that are ready and have nothing to do."""
+        return [worker for worker in self._workers if worker.awaited is None]
+
+    def hire(self, jobs: int) -> None:
+        """Have as many workers as there is room for, and no more than jobs.
+
+        Raises RunError if all were refused.
+        """
+        without_job = [worker for worker in self._workers if worker.key is None]
+        for worker in without_job[: max(len(self._workers) - jobs, 0)]:
+            self._dismiss(worker)
+        if time.monotonic() - self._looked < LOOK_AGAIN:
+            return
+        self._looked = time.monotonic()
+        there = sum(map(self._takes.on, ray.nodes()))
+        ahead = max(self.size, 1) if self._grows else 0
+        more = min(jobs, there + ahead - self._refused) - len(self._workers)
+        if self._refused and more <= 0 and not self._workers:
+            raise RunError("no worker can be used (see above)")
+        for _ in range(more):
+            self._add_worker()
+
+    def hand(self, worker: Worker, key: Hashable, job: Job) -> None:
+        """Give an idle worker a job."""
+        worker.key = key
+        worker.awaited = worker.actor.parts.options(num_returns="streaming").remote(job)
+
+    def events(self, seconds: float) -> Iterator[tuple[Hashable, Event]]:
+        """What workers gave by now, or first give within so many seconds, by the key of a job."""
+        awaited = {worker.awaited: worker for worker in self._workers if worker.awaited is not None}
+        if not awaited:
+            time.sleep(seconds)
+            return
+        ray.wait(list(awaited), timeout=seconds)
+        for each in ray.wait(list(awaited), num_returns=len(awaited), timeout=0)[0]:
+            worker = awaited[each]
+            if worker.ready is None:
+                self._begin(worker)
+            else:
+                yield worker.key, self._next(worker)
+
+    def _add_worker(self) -> None:
+        needs = {"num_cpus": self._takes.cores, "num_gpus": self._takes.gpus}
+        actor = ray.remote(ImageActor).options(**needs, max_restarts=-1).remote()
+        self._workers.append(Worker(actor, actor.start.remote(self._work)))
+
+    def _dismiss(self, worker: Worker) -> None:
+        self._workers.remove(worker)
+        ray.kill(worker.actor)
+
+    def _begin(self, worker: Worker) -> None:
+        """A worker is ready, or cannot be."""
+        try:
+            found = ray.get(worker.awaited)
+        except RayTaskError as error:
+            self._refuse(worker, first_line(error.cause))
+        except RayError as error:
+            worker.deaths += 1
+            if worker.deaths == MOST_DEATHS:
+                self._refuse(worker, f"it died {MOST_DEATHS} times: {first_line(error)}")
+            else:
+                worker.awaited = worker.actor.start.remote(self._work)
+        else:
+            if different := difference(found, self._fingerprint):
+                self._refuse(worker, f"{different} (on {found.host})")
+            else:
+                worker.ready, worker.awaited, worker.deaths = found, None, 0
+                say(f"worker {self.size}: {found.device}, on {found.host}")
+
+    def _refuse(self, worker: Worker, reason: str) -> None:
+        say(f"a worker is not used: {reason}")
+        self._refused += 1
+        self._dismiss(worker)
+
+    def _next(self, worker: Worker) -> Event:
+        """What a worker gives next. If it is gone, it is started again."""
+        try:
+            return ray.get(next(worker.awaited))
+        except StopIteration:
+            worker.awaited = worker.key = None
+            return Ended()
+        except RayTaskError as error:
+            reason = first_line(error.cause)
+            ray.kill(worker.actor, no_restart=False)  # what it holds may be spoiled
+        except RayError as error:
+            reason = f"its process or machine is gone, {first_line(error)}"
+        lost = Lost(f"{reason} (on {worker.ready.host})")
+        worker.awaited = worker.actor.start.remote(self._work)
+        worker.ready = worker.key = None
+        return lost
+
+
+def difference(found: Ready, fingerprint: str) -> str:
+    """Why a worker cannot be used: it would sample another network, or in another way."""
+    if found.version != version():
+        return f"it has version {found.version} of the toolkit, not {version()}"
+    if found.fingerprint != fingerprint:
+        there, wanted = (short_fingerprint(each) for each in (found.fingerprint, fingerprint))
+        return f"it has another network, {there} and not {wanted}"
+    return ""

@@ -1,0 +1,230 @@
+"""An experiment on a cluster: many images at a time, whose files are all written here.
+
+Workers give the iterations of an image in parts; the files and their checkpoints are those of a
+run on one machine, which may go on where this one ended, and the other way round.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lipschitz.results.attacked import Attacked
+from lipschitz.results.checkpoint import Checkpoint
+from lipschitz.results.estimate import Estimate
+from lipschitz.sampling.experiment import ImageResult, checkpoint_of
+from lipschitz.sampling.image_job import (
+    Begun,
+    Ended,
+    Failed,
+    GroupAttacked,
+    Job,
+    Lost,
+    Part,
+    Sampled,
+)
+from lipschitz.sampling.run_files import RunFiles
+from lipschitz.sampling.sampler import estimates
+from lipschitz.sampling.saved_attack import SavedAttack
+from lipschitz.sampling.tasks import ImageTask, ImageTasks, TargetFile
+from lipschitz.support.command import check_interrupted
+from lipschitz.support.errors import ImageError
+from lipschitz.support.progress import progress
+from lipschitz.support.text import say
+
+if TYPE_CHECKING:
+    from lipschitz.sampling.cluster import Crew
+
+MOST_LOSSES = 3  # of workers in a row, before an image is given up
+AHEAD = 4  # images handed out before the oldest of them is done, for each worker
+PATIENCE = 1.0  # seconds between two looks at signals and nodes
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} [{elapsed}<{remaining}{postfix}]"
+
+
+@dataclass
+class OpenImage:
+    """An image that is not finished: how far it is."""
+
+    task: ImageTask
+    kept: Sequence[TargetFile]  # finished by an earlier run
+    left: Sequence[TargetFile]  # to be sampled
+    to_attack: list[TargetFile]  # of finished targets
+    checkpoint: Checkpoint | None = None  # since it was first handed out
+    begun: Begun | None = None
+    sampled: list[tuple[TargetFile, Estimate]] = field(default_factory=list)
+    attacked: dict[Path, Attacked] = field(default_factory=dict)
+    error: ImageError | None = None
+    losses: int = 0  # of workers in a row, with no part between them
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether no target is left to be sampled."""
+        return bool(self.sampled) or not self.left
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to be done."""
+        return self.error is not None or (self.is_sampled and not self.to_attack)
+
+    @property
+    def share(self) -> float:
+        """How much of it is sampled, from 0 to 1."""
+        if self.is_sampled or self.checkpoint is None:
+            return float(self.is_sampled)
+        return len(self.checkpoint.iterations) / self.task.settings.Niters
+
+    def job(self) -> Job:
+        """What is left to be done."""
+        image = self.task.image
+        targets = [] if self.is_sampled else [file.target for file in self.left]
+        done = tuple(self.checkpoint.iterations) if targets else ()
+        to_attack = [file.target for file in self.to_attack]
+        return Job(image.image_id, self.task.x_0, image.true_label, targets, done, to_attack)
+
+    def results(self) -> list[ImageResult]:
+        """What there is to say of it, as a run on one machine says it."""
+        image, of_kept = self.task.image, {file.path for file in self.kept}
+        kept = {path: found for path, found in self.attacked.items() if path in of_kept}
+        new = {path: found for path, found in self.attacked.items() if path not in of_kept}
+        lost = [file for file, estimate in self.sampled if not estimate.is_complete()]
+        results = []
+        if self.kept:
+            error = None if self.left else self.error
+            results.append(ImageResult(image, list(self.kept), kept, error=error))
+        if self.left:
+            lost = lost if self.sampled else list(self.left)
+            results.append(ImageResult(image, [], new, self.sampled, lost=lost, error=self.error))
+        return results
+
+
+@dataclass(frozen=True)
+class ClusterExperiment:
+    """The images of a run, sampled by a crew."""
+
+    crew: "Crew"
+    files: RunFiles
+    attack: SavedAttack | None = None
+
+    def run(self, tasks: ImageTasks) -> Iterator[ImageResult]:
+        """Sample around the images, save each target's file, and yield results in their order.
+
+        Images are kept, attacked, resumed and refused as `Experiment.run` does it. An image whose
+        worker is lost goes to another, with the iterations that came back.
+        """
+        images: dict[int, OpenImage] = {}  # that are not finished, by their place
+        queue: deque[int] = deque()  # those of them that no worker has
+        results: dict[int, list[ImageResult]] = {}  # that wait for those of images before
+        opened = told = 0  # how many images were
+        with progress("images", len(tasks)) as bar:
+            bar.bar_format = BAR
+            try:
+                while told < len(tasks):
+                    room = min(told + AHEAD * max(self.crew.size, 1), len(tasks)) - opened
+                    if told in results:
+                        bar.clear()
+                        yield from results.pop(told)
+                        told += 1
+                    elif room > 0 and len(queue) < max(len(self.crew.idle), 1):
+                        images[opened] = self._open(tasks[opened])
+                        if not images[opened].is_finished:
+                            queue.append(opened)
+                        opened += 1
+                    else:
+                        self.crew.hire(len(images) + len(tasks) - opened)
+                        self._hand_out(tasks, images, queue)
+                        self._take(images, queue)
+                    for place in [place for place, each in images.items() if each.is_finished]:
+                        results[place] = images.pop(place).results()
+                    done = opened - len(images) + sum(each.share for each in images.values())
+                    bar.set_postfix_str(f"{self.crew.size} workers", refresh=False)
+                    bar.update(done - bar.n)
+                    check_interrupted()
+            finally:
+                _keep(list(images.values()))
+
+    def _open(self, task: ImageTask) -> OpenImage:
+        """What an earlier run left to be done for an image."""
+        kept = self.files.kept(task, self.attack is not None)
+        left = [file for file in task.files if file not in kept]
+        to_attack = [] if self.attack is None else self.attack.left(task, kept)
+        return OpenImage(task, kept, left, to_attack)
+
+    def _hand_out(self, tasks: ImageTasks, images: dict[int, OpenImage], queue: deque[int]) -> None:
+        """Give the first images in the queue to idle workers."""
+        for worker in self.crew.idle[: len(queue)]:
+            image = images[place := queue.popleft()]
+            if image.checkpoint is None:
+                image.checkpoint = checkpoint_of(image.task, image.left, worker.ready.device)
+            self.crew.hand(worker, place, image.job())
+            image.task = tasks[place]  # its values are read again when they are needed
+
+    def _take(self, images: dict[int, OpenImage], queue: deque[int]) -> None:
+        """Take what workers gave."""
+        for place, event in self.crew.events(PATIENCE):
+            image = images.get(place)
+            if image is None or image.is_finished:
+                continue  # its worker says that it has ended, or is lost now
+            if isinstance(event, Lost):
+                self._lose(image, event.reason)
+            elif not isinstance(event, Ended):
+                self._add(image, event)
+            if isinstance(event, Lost | Ended) and not image.is_finished:
+                queue.appendleft(place)
+
+    def _lose(self, image: OpenImage, reason: str) -> None:
+        """The worker of an image is lost: another takes it, or it is given up."""
+        image.losses += 1
+        lost = f"image {image.task.image.image_id}: its worker is lost: {reason}"
+        if image.losses == MOST_LOSSES:
+            image.error = ImageError(f"{lost}; given up after {MOST_LOSSES} workers")
+            image.checkpoint.write()
+        else:
+            say(f"{lost}; another goes on at iteration {len(image.checkpoint.iterations)}")
+
+    def _add(self, image: OpenImage, part: Part) -> None:
+        """Add what came to an image and its files."""
+        match part:
+            case Begun():
+                image.begun = part
+            case Sampled(iterations):
+                image.losses = 0
+                image.checkpoint.iterations += iterations
+                if len(image.checkpoint.iterations) < self.files.settings.Niters:
+                    image.checkpoint.write()
+                else:
+                    self._save(image)
+            case GroupAttacked(found):
+                image.losses = 0
+                group = image.to_attack[: len(found)]
+                image.attacked |= self.attack.add(image.task, group, found)
+                image.to_attack = image.to_attack[len(found) :]
+            case Failed(ImageError() as error):
+                image.error = error
+                for target in range(len(image.left)):
+                    image.checkpoint.remove(target)
+            case Failed(error):
+                raise error
+
+    def _save(self, image: OpenImage) -> None:
+        """Write the files of an image whose targets are sampled."""
+        found = estimates(image.begun.image, image.checkpoint.iterations)
+        image.sampled = list(zip(image.left, found, strict=True))
+        for target, (file, estimate) in enumerate(image.sampled):
+            self.files.save(image.task, file, estimate, image.begun.doubts)
+            image.checkpoint.remove(target)
+        if self.attack is not None:
+            complete = [file for file, estimate in image.sampled if estimate.is_complete()]
+            image.to_attack += self.attack.left(image.task, complete)
+
+
+def _keep(images: Sequence[OpenImage]) -> None:
+    """Write the iterations of images that are not finished."""
+    begun = [each for each in images if each.checkpoint and 0 < each.share < 1]
+    for image in begun:
+        image.checkpoint.write()
+    if begun:
+        say(
+            f"iterations of {len(begun)} unfinished images are saved: rerun the same command to "
+            "resume"
+        )

@@ -1,0 +1,88 @@
+"""The process of a cluster that samples images: it holds the network and its sampling workers."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from lipschitz.network import Network
+from lipschitz.sampling.image_job import Attack, Job, Part, parts
+from lipschitz.sampling.sampler import Sampler
+from lipschitz.sampling.transformation import Transformation
+from lipschitz.settings import Settings
+from lipschitz.support import machine
+from lipschitz.support.errors import InputError
+from lipschitz.version import version
+
+
+class Ready(NamedTuple):
+    """What an actor computes with."""
+
+    host: str
+    device: str
+    fingerprint: str  # of the network
+    version: str  # of the toolkit
+
+
+@dataclass(frozen=True)
+class Work:
+    """What all images of a run have in common for those who sample them.
+
+    `load` makes the network: its place may be relative to the `folder` where the run works, which
+    is None if the workers are in a copy of it.
+    Each process uses so many `cores`, and the GPU that it is given, or none.
+    """
+
+    folder: Path | None
+    load: Callable[[], Network]
+    settings: Settings
+    cores: int
+    on_gpu: bool = False
+    nthreads: int = 0  # sampling workers; 0: half the cores
+    transform: Transformation | None = None
+    attack: Attack | None = None
+
+
+class ImageActor:
+    """Samples one image after the other, once it has started."""
+
+    def __init__(self) -> None:
+        """Nothing is loaded yet: errors of `start` reach the run, those of this do not."""
+        self._ready: Ready | None = None
+
+    def start(self, work: Work) -> Ready:
+        """Load the network, unless that is done. Raises InputError if it cannot be loaded here."""
+        if self._ready is None:
+            self._ready = self._load(work)
+        return self._ready
+
+    def parts(self, job: Job) -> Iterator[Part]:
+        """Sample around an image and attack it."""
+        work = self._work
+        yield from parts(job, self._sampler, work.settings, work.transform, work.attack)
+
+    def _load(self, work: Work) -> Ready:
+        machine.use_cores(work.cores)
+        if not work.on_gpu:
+            machine.choose_device(machine.CPU)
+        if work.folder is not None:
+            _enter(work.folder)
+        network = work.load()
+        if network.box != work.settings.box:  # the columns of a table have ranges of their own
+            network = replace(network, box=work.settings.box)
+        self._work = work
+        self._sampler = Sampler(network, work.settings.batch_size, work.nthreads)
+        return Ready(socket.gethostname(), network.device, network.fingerprint, version())
+
+
+def _enter(folder: Path) -> None:
+    """Work where the run works. Raises InputError if there is no such folder here."""
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise InputError(
+            f"{folder}, where the run works, is not here ({error.strerror}): share it among the "
+            "machines, or have Ray ship it"
+        ) from error
