@@ -37,7 +37,7 @@ test-slow: .venv/installed
 	FUZZ_TIMES=8 $(BIN)/python -m pytest tests/fuzz
 
 test-extras: .venv/installed
-	$(BIN)/python -m pip install --quiet $(TORCH) --editable '.[onnx,parquet,torch]'
+	$(BIN)/python -m pip install --quiet $(TORCH) --editable '.[onnx,parquet,ray,torch]'
 	$(BIN)/python -m pytest -m "extra and not slow"
 
 test-without-tensorflow: .venv/installed

@@ -80,6 +80,7 @@ from lipschitz.tf_backend.readers.graph_ends import TensorsError
 
 TOP = 10  # classes listed for an image
 LARGEST_RADIUS = 1e9  # no image has values so far apart
+RADIUS = number(0, above=True, below=LARGEST_RADIUS, kind=float)
 RAY = AUTO, LOCAL = "auto", "local"  # a cluster that is there; this machine
 IMAGES, KINDS = 1, TOP2 | RANDOM | LEAST | USER  # that are taken if no option says it
 FIRST = 100  # images that the network sees at once, before sampling
@@ -141,7 +142,7 @@ def parse() -> argparse.Namespace:
     )
     add(
         "--radius",
-        type=number(0, above=True, below=LARGEST_RADIUS, kind=float),
+        type=RADIUS,
         default=None,
         help="largest radius (default "
         + ", ".join(f"{norm}: {high:g}" for norm, (_, high) in RADII.items())
@@ -151,37 +152,8 @@ def parse() -> argparse.Namespace:
     batch = f"samples at a time; 0: {BATCH_SIZE}, of large images {IMAGENET_BATCH_SIZE}"
     add("-b", "--batch_size", type=number(0), default=0, help=batch)
     add("--nthreads", type=number(0), default=0, help="sampling workers; 0: half the cores")
-    add("--ray", choices=RAY, help="sample on a Ray cluster: one that is there, or this machine")
-    add("--cores_per_worker", type=number(1), help="of --ray (default: 4, or the share of a GPU)")
-    sent = "folder that Ray sends to machines without access to this one: . or another"
-    add("--working_dir", default="", metavar="FOLDER", help=sent)
-    every = "take every Nth image of the run, from the Kth on: N processes share it"
-    add("--shard", type=shard, default="", metavar="K/N", help=every)
     add("--device", help="cpu, gpu or gpu:N (default: the first GPU if there is one)")
     add("-s", "--save", "--saved", type=Path, default=Path("lipschitz_mat"), help="where to save")
-    # abbreviations in use, which options added since would make ambiguous
-    abbreviated = {"--a": "activation", "--d": "dataset", "--i": "ids", "--m": "model_name"}
-    abbreviated |= {"--l": "label", "--r": "radius", "--ra": "radius"}
-    for short in ("--c", "--co"):
-        add(
-            short,
-            dest="compute_slope",
-            action="store_true",
-            default=argparse.SUPPRESS,
-            help=argparse.SUPPRESS,
-        )
-    for short, option in abbreviated.items():
-        choices = ACTIVATIONS if option == "activation" else None
-        add(short, dest=option, choices=choices, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    add("--sav", dest="save", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    add(
-        "--o",
-        dest="order",
-        type=int,
-        choices=(1, 2),
-        default=argparse.SUPPRESS,
-        help=argparse.SUPPRESS,
-    )
     add("--seed", type=number(0, below=2**63), default=SEED, help="of samples and random targets")
     overwrite = "replace files of another network or other settings (without it: an error)"
     add("--overwrite", action="store_true", help=overwrite)
@@ -190,6 +162,8 @@ def parse() -> argparse.Namespace:
     add("--attack", type=number(0), metavar="STEPS", help=steps)
     add("--save_attacks", action="store_true", help="keep the inputs that attacks find, as .npz")
     add_own(parser)
+    add_many_machines(parser)
+    add_abbreviations(parser)
     args = parser.parse_args()
     check(args)
     return args
@@ -219,6 +193,35 @@ def add_own(parser: Parser) -> None:
         "--arrays", type=pair, metavar="IMAGES,LABELS", help="those of an .npz; LABELS may be empty"
     )
     add("--label", metavar="COLUMN", help="that of a table (default label)")
+
+
+def add_many_machines(parser: Parser) -> None:
+    """The options that share a run among processes or machines."""
+    add = parser.add_argument_group("many machines").add_argument
+    add("--ray", choices=RAY, help="sample on a Ray cluster: one that is there, or this machine")
+    add("--cores_per_worker", type=number(1), help="of --ray (default: 4, or the share of a GPU)")
+    sent = "folder that Ray sends to machines without access to this one: . or another"
+    add("--working_dir", default="", metavar="FOLDER", help=sent)
+    every = "take every Nth image of the run, from the Kth on: N processes share it"
+    add("--shard", type=shard, default="", metavar="K/N", help=every)
+
+
+def add_abbreviations(parser: Parser) -> None:
+    """Abbreviations in use, which options that came later would make ambiguous."""
+
+    def add(*names: str, **meant: object) -> None:
+        parser.add_argument(*names, **meant, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+
+    add("--a", dest="activation", choices=ACTIVATIONS)
+    add("--c", "--co", dest="compute_slope", action="store_true")
+    add("--d", dest="dataset")
+    add("--i", dest="ids")
+    add("--l", dest="label")
+    add("--m", dest="model_name")
+    add("--o", dest="order", type=int, choices=(1, 2))
+    add("--r", "--ra", dest="radius", type=RADIUS)
+    add("--sav", dest="save", type=Path)
+    add("--w", dest="weights")
 
 
 def pair(text: str) -> tuple[str, str]:
@@ -824,7 +827,8 @@ def print_loaded(
 ) -> None:
     """What was read and what computes: in one line, in two for what is the user's own."""
     network = sampler.network
-    on = f"{model} on {network.device}; sampling workers: {sampler.nthreads}"
+    workers = "" if args.ray else f"; sampling workers: {sampler.nthreads}"
+    on = f"{model} on {network.device}{workers}"
     own_images = catalogue.names_own_images(args.dataset)
     if not own_images and not catalogue.names_own_network(args.dataset, args.model_name):
         say(f"{on}; classified correctly: {right} test images")

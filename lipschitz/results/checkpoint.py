@@ -37,7 +37,8 @@ class Checkpoint(AbstractContextManager):
         """The image needs `needed` iterations."""
         self._paths = {target: checkpoint_path(file) for target, file in enumerate(files)}
         self._provenance, self._needed = provenance, needed
-        self._written, self._saved, self._failed = time.monotonic(), 0, False
+        self._written, self._failed = time.monotonic(), False
+        self.saved = 0  # iterations that are in the files
         self.iterations: list[Iteration] = []
 
     def __exit__(
@@ -49,9 +50,9 @@ class Checkpoint(AbstractContextManager):
                 self.remove(target)
         elif error is not None and not isinstance(error, InputError):
             self.write()
-            if self._saved:
+            if self.saved:
                 say(
-                    f"{self._saved} of {self._needed} iterations are saved: rerun the same "
+                    f"{self.saved} of {self._needed} iterations are saved: rerun the same "
                     "command to resume"
                 )
 
@@ -70,8 +71,8 @@ class Checkpoint(AbstractContextManager):
                 say(f"{path} is not used: {error}")
                 return
         found, times = zip(*parts, strict=True)
-        self._saved = min(map(len, found))
-        shared = np.stack([each[: self._saved] for each in found], axis=1)
+        self.saved = min(map(len, found))
+        shared = np.stack([each[: self.saved] for each in found], axis=1)
         self.iterations = [
             Iteration(of_targets, *seconds)
             for of_targets, seconds in zip(shared, times[0].tolist(), strict=False)
@@ -89,7 +90,7 @@ class Checkpoint(AbstractContextManager):
 
     def write(self) -> None:
         """Write what is new. A failure is reported, and does not end the run."""
-        if len(self.iterations) == self._saved:
+        if len(self.iterations) == self.saved:
             return
         times = np.array([(each.ended, each.waited) for each in self.iterations])
         try:
@@ -101,7 +102,7 @@ class Checkpoint(AbstractContextManager):
                 say(f"{error.filename}: {error.strerror or error}: the run continues without it")
             self._failed = True
         else:
-            self._saved, self._failed = len(times), False
+            self.saved, self._failed = len(times), False
         self._written = time.monotonic()
 
     def remove(self, target: int) -> None:

@@ -1,6 +1,6 @@
 """A Ray cluster, or this machine as one: its workers sample images, as many as there is room for.
 
-Ray places them, starts them again elsewhere if a process or a node dies, and moves what they give.
+Ray places them and moves what they give; one that is lost is hired anew, where there is room.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ from lipschitz.support.text import say
 from lipschitz.version import version
 
 CORES = 4  # of a worker without a GPU, if all nodes have so many
-MOST_DEATHS = 3  # of a worker in a row before it is ready
+MOST_DEATHS = 3  # of workers in a row, before they are ready
 LOOK_AGAIN = 5.0  # seconds between two looks at the nodes
 
 
@@ -46,6 +46,10 @@ class Room(NamedTuple):
         count = int(there.get("CPU", 0)) // self.cores
         return min(count, int(there.get("GPU", 0))) if self.gpus else count
 
+    def __str__(self) -> str:
+        gpu = "a GPU and " if self.gpus else ""
+        return f"{gpu}{self.cores} core" + "s" * (self.cores > 1)
+
 
 @dataclass(eq=False)
 class Worker:
@@ -55,7 +59,6 @@ class Worker:
     awaited: ObjectRef | ObjectRefGenerator | None  # None: it is idle
     ready: Ready | None = None  # None: it starts
     key: Hashable = None
-    deaths: int = 0  # in a row, before it was ready
 
 
 @contextlib.contextmanager
@@ -67,8 +70,10 @@ def joined(local: bool, working_dir: str = "") -> Iterator[None]:
     """
     folder = tempfile.mkdtemp(prefix="ray-") if local else None
     try:
+        command.note_interrupted()
         _join(folder, working_dir)
-        command.raise_interrupted()  # Ray has its own answer to SIGTERM
+        command.check_interrupted()
+        command.raise_interrupted()  # Ray put in an answer of its own
         yield
     finally:
         ray.shutdown()
@@ -125,7 +130,13 @@ class Crew(AbstractContextManager):
         self._work, self._takes, self._fingerprint = ray.put(work), takes, fingerprint
         self._grows = grows
         self._workers: list[Worker] = []
-        self._refused, self._looked = 0, -LOOK_AGAIN
+        self._refused = self._deaths = 0
+        self._there: int | None = None  # workers that there was room for, when it was last told
+        self._looked = -LOOK_AGAIN
+
+    def __enter__(self) -> "Crew":
+        command.note_interrupted()  # Ray's calls do not end well if a signal raises in them
+        return self
 
     def __exit__(self, *exception: object) -> None:
         for worker in list(self._workers):
@@ -153,6 +164,9 @@ class Crew(AbstractContextManager):
             return
         self._looked = time.monotonic()
         there = sum(map(self._takes.on, ray.nodes()))
+        if there != self._there:
+            say(f"the cluster has room for {there} workers of {self._takes} each")
+        self._there = there
         ahead = max(self.size, 1) if self._grows else 0
         more = min(jobs, there + ahead - self._refused) - len(self._workers)
         if self._refused and more <= 0 and not self._workers:
@@ -181,11 +195,12 @@ class Crew(AbstractContextManager):
 
     def _add_worker(self) -> None:
         needs = {"num_cpus": self._takes.cores, "num_gpus": self._takes.gpus}
-        actor = ray.remote(ImageActor).options(**needs, max_restarts=-1).remote()
+        actor = ray.remote(ImageActor).options(**needs).remote()
         self._workers.append(Worker(actor, actor.start.remote(self._work)))
 
     def _dismiss(self, worker: Worker) -> None:
         self._workers.remove(worker)
+        self._looked = -LOOK_AGAIN  # there may be room for another
         ray.kill(worker.actor)
 
     def _begin(self, worker: Worker) -> None:
@@ -195,16 +210,16 @@ class Crew(AbstractContextManager):
         except RayTaskError as error:
             self._refuse(worker, first_line(error.cause))
         except RayError as error:
-            worker.deaths += 1
-            if worker.deaths == MOST_DEATHS:
-                self._refuse(worker, f"it died {MOST_DEATHS} times: {first_line(error)}")
+            self._deaths += 1
+            if self._deaths < MOST_DEATHS:
+                self._dismiss(worker)
             else:
-                worker.awaited = worker.actor.start.remote(self._work)
+                self._refuse(worker, f"it died as it started: {first_line(error)}")
         else:
             if different := difference(found, self._fingerprint):
                 self._refuse(worker, f"{different} (on {found.host})")
             else:
-                worker.ready, worker.awaited, worker.deaths = found, None, 0
+                worker.ready, worker.awaited, self._deaths = found, None, 0
                 say(f"worker {self.size}: {found.device}, on {found.host}")
 
     def _refuse(self, worker: Worker, reason: str) -> None:
@@ -213,21 +228,18 @@ class Crew(AbstractContextManager):
         self._dismiss(worker)
 
     def _next(self, worker: Worker) -> Event:
-        """What a worker gives next. If it is gone, it is started again."""
+        """What a worker gives next. One that is lost, or fails, is dismissed."""
         try:
             return ray.get(next(worker.awaited))
         except StopIteration:
             worker.awaited = worker.key = None
             return Ended()
         except RayTaskError as error:
-            reason = first_line(error.cause)
-            ray.kill(worker.actor, no_restart=False)  # what it holds may be spoiled
-        except RayError as error:
-            reason = f"its process or machine is gone, {first_line(error)}"
-        lost = Lost(f"{reason} (on {worker.ready.host})")
-        worker.awaited = worker.actor.start.remote(self._work)
-        worker.ready = worker.key = None
-        return lost
+            reason = first_line(error.cause)  # what it holds may be spoiled
+        except RayError:
+            reason = "its process or its machine is gone"
+        self._dismiss(worker)
+        return Lost(f"{reason} (on {worker.ready.host})")
 
 
 def difference(found: Ready, fingerprint: str) -> str:

@@ -4,6 +4,7 @@ Workers give the iterations of an image in parts; the files and their checkpoint
 run on one machine, which may go on where this one ended, and the other way round.
 """
 
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 MOST_LOSSES = 3  # of workers in a row, before an image is given up
 AHEAD = 4  # images handed out before the oldest of them is done, for each worker
 PATIENCE = 1.0  # seconds between two looks at signals and nodes
+TOLD_EVERY = 600.0  # seconds, in a log
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} [{elapsed}<{remaining}{postfix}]"
 
 
@@ -68,11 +70,9 @@ class OpenImage:
         return self.error is not None or (self.is_sampled and not self.to_attack)
 
     @property
-    def share(self) -> float:
-        """How much of it is sampled, from 0 to 1."""
-        if self.is_sampled or self.checkpoint is None:
-            return float(self.is_sampled)
-        return len(self.checkpoint.iterations) / self.task.settings.Niters
+    def done(self) -> int:
+        """Iterations that came back."""
+        return len(self.checkpoint.iterations) if self.checkpoint is not None else 0
 
     def job(self) -> Job:
         """What is left to be done."""
@@ -116,6 +116,7 @@ class ClusterExperiment:
         queue: deque[int] = deque()  # those of them that no worker has
         results: dict[int, list[ImageResult]] = {}  # that wait for those of images before
         opened = told = 0  # how many images were
+        said = time.monotonic()
         with progress("images", len(tasks)) as bar:
             bar.bar_format = BAR
             try:
@@ -136,9 +137,13 @@ class ClusterExperiment:
                         self._take(images, queue)
                     for place in [place for place, each in images.items() if each.is_finished]:
                         results[place] = images.pop(place).results()
-                    done = opened - len(images) + sum(each.share for each in images.values())
+                    parts = sum(each.done for each in images.values()) / self.files.settings.Niters
+                    done = opened - len(images) + parts
                     bar.set_postfix_str(f"{self.crew.size} workers", refresh=False)
                     bar.update(done - bar.n)
+                    if bar.disable and time.monotonic() - said >= TOLD_EVERY:
+                        say(f"{done:.1f} of {len(tasks)} images, {self.crew.size} workers")
+                        said = time.monotonic()
                     check_interrupted()
             finally:
                 _keep(list(images.values()))
@@ -154,7 +159,7 @@ class ClusterExperiment:
         """Give the first images in the queue to idle workers."""
         for worker in self.crew.idle[: len(queue)]:
             image = images[place := queue.popleft()]
-            if image.checkpoint is None:
+            if image.left and image.checkpoint is None:
                 image.checkpoint = checkpoint_of(image.task, image.left, worker.ready.device)
             self.crew.hand(worker, place, image.job())
             image.task = tasks[place]  # its values are read again when they are needed
@@ -176,11 +181,12 @@ class ClusterExperiment:
         """The worker of an image is lost: another takes it, or it is given up."""
         image.losses += 1
         lost = f"image {image.task.image.image_id}: its worker is lost: {reason}"
-        if image.losses == MOST_LOSSES:
-            image.error = ImageError(f"{lost}; given up after {MOST_LOSSES} workers")
-            image.checkpoint.write()
+        if image.losses < MOST_LOSSES:
+            say(f"{lost}; another goes on at iteration {image.done}")
         else:
-            say(f"{lost}; another goes on at iteration {len(image.checkpoint.iterations)}")
+            image.error = ImageError(f"{lost}; given up after {MOST_LOSSES} workers")
+            if image.checkpoint is not None:
+                image.checkpoint.write()
 
     def _add(self, image: OpenImage, part: Part) -> None:
         """Add what came to an image and its files."""
@@ -190,10 +196,10 @@ class ClusterExperiment:
             case Sampled(iterations):
                 image.losses = 0
                 image.checkpoint.iterations += iterations
-                if len(image.checkpoint.iterations) < self.files.settings.Niters:
-                    image.checkpoint.write()
-                else:
+                if image.done == self.files.settings.Niters:
                     self._save(image)
+                else:
+                    image.checkpoint.write()
             case GroupAttacked(found):
                 image.losses = 0
                 group = image.to_attack[: len(found)]
@@ -209,22 +215,20 @@ class ClusterExperiment:
     def _save(self, image: OpenImage) -> None:
         """Write the files of an image whose targets are sampled."""
         found = estimates(image.begun.image, image.checkpoint.iterations)
-        image.sampled = list(zip(image.left, found, strict=True))
-        for target, (file, estimate) in enumerate(image.sampled):
+        sampled = list(zip(image.left, found, strict=True))
+        for target, (file, estimate) in enumerate(sampled):
             self.files.save(image.task, file, estimate, image.begun.doubts)
             image.checkpoint.remove(target)
+        image.sampled = sampled
         if self.attack is not None:
-            complete = [file for file, estimate in image.sampled if estimate.is_complete()]
+            complete = [file for file, estimate in sampled if estimate.is_complete()]
             image.to_attack += self.attack.left(image.task, complete)
 
 
 def _keep(images: Sequence[OpenImage]) -> None:
     """Write the iterations of images that are not finished."""
-    begun = [each for each in images if each.checkpoint and 0 < each.share < 1]
-    for image in begun:
-        image.checkpoint.write()
-    if begun:
-        say(
-            f"iterations of {len(begun)} unfinished images are saved: rerun the same command to "
-            "resume"
-        )
+    begun = [image.checkpoint for image in images if image.done and not image.is_sampled]
+    for checkpoint in begun:
+        checkpoint.write()
+    if count := sum(checkpoint.saved > 0 for checkpoint in begun):
+        say(f"iterations of {count} unfinished images are saved: rerun the same command to resume")

@@ -72,6 +72,8 @@ class ImageActor:
         network = work.load()
         if network.box != work.settings.box:  # the columns of a table have ranges of their own
             network = replace(network, box=work.settings.box)
+        if work.on_gpu and network.device == machine.cpu_name():
+            raise InputError(f"the network finds no GPU to compute on (on {socket.gethostname()})")
         self._work = work
         self._sampler = Sampler(network, work.settings.batch_size, work.nthreads)
         return Ready(socket.gethostname(), network.device, network.fingerprint, version())

@@ -112,7 +112,8 @@ def parts(
         iterations, new, sent = list(job.done), [], time.monotonic()
         for iteration in sampler.iterations(image, transform, job.done):
             new.append(iteration)
-            if time.monotonic() - sent >= interval:
+            is_last = len(iterations) + len(new) == settings.Niters  # it comes below
+            if not is_last and time.monotonic() - sent >= interval:
                 yield Sampled(new)
                 iterations, new, sent = iterations + new, [], time.monotonic()
         yield Sampled(new)

@@ -109,8 +109,16 @@ def raise_interrupted() -> None:
     _answer(_raise)
 
 
+def note_interrupted() -> None:
+    """From here on a signal is noted, and `check_interrupted` raises `Interrupted`.
+
+    For libraries in which an exception of a signal's handler breaks a call.
+    """
+    _answer(_note)
+
+
 def check_interrupted() -> None:
-    """Raise `Interrupted` once more if a signal was answered and something swallowed it.
+    """Raise `Interrupted` if a signal was noted, or was answered and something swallowed it.
 
     Python drops exceptions raised during garbage collection, for example.
     """
@@ -135,6 +143,11 @@ def _exit(number: int, _: FrameType | None) -> None:
         os.write(2, f"{command}: {SIGNAL_WORDS[number]} before it began\n".encode())
     finally:
         os._exit(128 + number)
+
+
+def _note(number: int, _: FrameType | None) -> None:
+    global _asked
+    _asked = number
 
 
 def _raise(number: int, _: FrameType | None) -> None:
