@@ -429,7 +429,7 @@ def sampled_on_cluster(
 
     with_gpus = None if args.device is None else args.device != CPU
     with concerning("--ray: "):
-        takes = room(args.cores_per_worker, with_gpus)
+        takes = room(args.cores_per_worker, with_gpus, grows=args.ray == AUTO)
     work = Work(
         working_folder(),
         load,

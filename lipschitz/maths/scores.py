@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.special import ndtr, stdtrit
+from scipy.special import ndtr, ndtri, stdtrit
 
 # The bound in a norm takes the Lipschitz constant, so the gradient, in the dual norm:
 # |g(x) - g(y)| <= max |dg/dx|_q |x - y|_p with 1/p + 1/q = 1 (Weng et al., ICLR 2018, theorem 3.2)
@@ -76,15 +76,35 @@ def _student(values: np.ndarray, level: float) -> Ends:
 def _bootstrap(values: np.ndarray, level: float) -> Ends:
     from scipy.stats import bootstrap  # takes a second to import: other folders go without
 
-    found = bootstrap(
+    n = len(values)
+    level = expanded_level(level, n)
+    means = bootstrap(
         [values],
         np.mean,
-        confidence_level=expanded_level(level, len(values)),
         n_resamples=RESAMPLES,
-        batch=max(RESAMPLED // len(values), 1),
+        batch=max(RESAMPLED // n, 1),
+        method="percentile",
         rng=np.random.default_rng(0),
-    )
-    return found.confidence_interval
+    ).bootstrap_distribution
+    mean = values.mean()
+    bias = ndtri(((means < mean).sum() + (means <= mean).sum()) / (2 * RESAMPLES))
+    left_out = means_without_each(values)
+    influence = (n - 1) * (left_out.mean() - left_out)
+    cubes, squares = (influence**3).sum() / n**3, (influence**2).sum() / n**2
+    acceleration = 1 / 6 * cubes / squares ** (3 / 2)
+    z = float(ndtri((1 - level) / 2))
+    moved = np.array([bias + z, bias - z])
+    return np.quantile(means, ndtr(bias + moved / (1 - acceleration * moved)))
+
+
+def means_without_each(values: np.ndarray) -> np.ndarray:
+    """The means of all values (n,) but one: without the first, the second, ... (the jackknife)."""
+    others = values[1:].copy()
+    means = [others.mean()]
+    for place in range(len(others)):
+        others[place] = values[place]
+        means.append(others.mean())
+    return np.array(means)
 
 
 def expanded_level(level: float, n: int) -> float:

@@ -55,7 +55,7 @@ def images_taken(scored: Scored) -> tuple[int | None, int]:
     if any(record.wrong_images is None for record in members):
         return None, 0
     there = {record.name.image_id for record in members}
-    wrong = frozenset().union(*(record.wrong_images for record in members)) - there
+    wrong = frozenset().union(*{record.wrong_images for record in members}) - there
     return len(there | wrong), len(wrong)
 
 

@@ -6,7 +6,9 @@ import json
 import re
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from sys import intern
 
 import numpy as np
 import scipy
@@ -47,6 +49,8 @@ LARGEST_NUMBER = float(np.finfo(np.float32).max)  # that sampling can save
 LARGEST_COUNT = 2**53  # samples
 MOST_DOUBTS = 10
 MOST_DIMENSIONS = 8  # of an input
+
+RECENT = 8  # texts and lists that one object stands for: files of an image follow each other
 
 LONGEST_NAME = 128  # characters
 MODEL = r"\w[\w.,:+-]{0,127}"
@@ -148,7 +152,10 @@ def difference(path: Path, wanted: Provenance) -> str:
 
 @dataclass(frozen=True)
 class Record:
-    """The contents of a file that scoring needs."""
+    """The contents of a file that scoring needs.
+
+    Many files are scored together: what they share is one object, and pictures stay in the files.
+    """
 
     path: Path
     name: FileName
@@ -171,7 +178,8 @@ class Record:
     image_name: str = ""  # of the file that the image comes from, if it has one
     true_name: str = ""  # of the classes, if they have names
     target_name: str = ""
-    picture: np.ndarray | None = None  # (H, W) or (H, W, 3), uint8: the image to look at
+    # (H, W) or (H, W, 3), uint8: the image to look at, or the file that holds it (`picture_of`)
+    picture: np.ndarray | Path | None = None
     input_shape: tuple[int, ...] | None = None
     version: str = ""  # of the toolkit that sampled
 
@@ -205,7 +213,7 @@ def load(path: Path, slope: bool = False) -> Record:
         return Record(
             path=path,
             name=name,
-            model=_model(path, contents),
+            model=intern(_model(path, contents)),
             g_x0=g_x0,
             g_x0_grad_2_norm=_norm(contents, "g_x0_grad_2_norm") if name.order == 2 else None,
             num_labels=np.size(contents.get("pred", ())),
@@ -219,10 +227,20 @@ def load(path: Path, slope: bool = False) -> Record:
             wrong_images=_wrong_images(contents),
             attack=_attacked(contents),
             **_called(path, contents),
-            **_described(contents),
+            **_described(path, contents),
         )
     except (KeyError, IndexError, ValueError, TypeError) as error:
         raise FormatError(f"it lacks what sampling writes: {error}") from error
+
+
+def picture_of(record: Record) -> np.ndarray | None:
+    """The image of a record to look at; None if it has none, or its file cannot be read again."""
+    if not isinstance(record.picture, Path):
+        return record.picture
+    try:
+        return _picture(_contents(record.picture))
+    except FormatError:
+        return None
 
 
 def _name(path: Path) -> FileName:
@@ -291,9 +309,21 @@ def _distance(contents: dict[str, np.ndarray], key: str) -> float:
 def _json(contents: dict[str, np.ndarray], key: str) -> dict[str, object]:
     """The object that a variable holds as JSON. Raises FormatError."""
     try:
-        return dict(json.loads(str(np.ravel(contents[key])[0])))
+        return _object(str(np.ravel(contents[key])[0]))
     except (KeyError, ValueError, TypeError, IndexError, RecursionError) as error:
         raise FormatError(f"its {key} cannot be read") from error
+
+
+@lru_cache(RECENT)
+def _object(text: str) -> dict[str, object]:
+    """The object of a JSON text; equal texts have the same one."""
+    pairs = dict(json.loads(text)).items()
+    return {_one(name): _one(value) for name, value in pairs}
+
+
+def _one(value: object) -> object:
+    """The same object for equal texts."""
+    return intern(value) if isinstance(value, str) else value
 
 
 def _outputs(contents: dict[str, np.ndarray]) -> str:
@@ -321,7 +351,13 @@ def _wrong_images(contents: dict[str, np.ndarray]) -> frozenset[int] | None:
     ids = _numbers(contents, WRONG_KEY)
     if (ids < 0).any() or (ids % 1).any():
         raise ValueError(f"{WRONG_KEY} does not hold images")
-    return frozenset(ids.astype(int).tolist())
+    return _set_of(ids.astype(int).tobytes())
+
+
+@lru_cache(RECENT)
+def _set_of(ids: bytes) -> frozenset[int]:
+    """The ids in the bytes of an array; equal arrays have the same set."""
+    return frozenset(np.frombuffer(ids, int).tolist())
 
 
 def _numbers(contents: dict[str, np.ndarray], key: str) -> np.ndarray:
@@ -334,17 +370,19 @@ def _numbers(contents: dict[str, np.ndarray], key: str) -> np.ndarray:
 def _called(path: Path, contents: dict[str, np.ndarray]) -> dict[str, str]:
     """What the run called the data set and the network, or what the folder tells."""
     names = _names(contents) or path.resolve().parent.name.partition("_")[::2]
-    return dict(zip(("dataset", "network"), map(printable, names), strict=True))
+    shown = (intern(printable(name)) for name in names)
+    return dict(zip(("dataset", "network"), shown, strict=True))
 
 
-def _described(contents: dict[str, np.ndarray]) -> dict[str, object]:
+def _described(path: Path, contents: dict[str, np.ndarray]) -> dict[str, object]:
     """What people are shown of the image and its classes."""
     text = {
-        key: printable(str(np.ravel(contents[key])[0])[:LONGEST_NAME])
+        key: intern(printable(str(np.ravel(contents[key])[0])[:LONGEST_NAME]))
         for key in (IMAGE_NAME_KEY, *CLASS_NAME_KEYS, VERSION_KEY)
         if np.size(contents.get(key, ()))
     }
-    return {**text, PICTURE_KEY: _picture(contents), SHAPE_KEY: _shape(contents)}
+    shown = None if _picture(contents) is None else path
+    return {**text, PICTURE_KEY: shown, SHAPE_KEY: _shape(contents)}
 
 
 def _shape(contents: dict[str, np.ndarray]) -> tuple[int, ...] | None:

@@ -7,12 +7,13 @@ import contextlib
 import shlex
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
 from lipschitz.data.targets import UNTARGETED, SelectedImage
 from lipschitz.file_name import EXTENSION, FileName, has_ending
@@ -20,12 +21,13 @@ from lipschitz.maths.interval import LEVEL, Interval, intervals
 from lipschitz.maths.scores import DUAL_NORM, clever_score, ratio, second_order_score
 from lipschitz.maths.weibull import FEW_MAXIMA, SHAPE_REG, Fit, fit
 from lipschitz.network import LOGITS, NOT_LOGITS, Network
-from lipschitz.results import matfile, picture
+from lipschitz.results import matfile, picture, reading
 from lipschitz.results.attacked import Attacked
 from lipschitz.results.estimate import Estimate
 from lipschitz.results.matfile import CURVATURE_KEYS, GRADIENT_KEYS, Record
 from lipschitz.settings import Settings, difference, experiment_of, in_print
 from lipschitz.support.errors import InputError
+from lipschitz.support.progress import progress
 from lipschitz.support.text import printable
 from lipschitz.version import version
 
@@ -35,6 +37,7 @@ BOUND_NORMS = {1: ("1", "2", "i"), 2: ("2",)}  # by order
 METHODS = ("mle", "mle_reg", "maxsamp")
 FITTED = ("mle", "mle_reg")
 MERGED = (2, 4)  # consecutive iterations, whose maxima are those of as many times N samples
+AT_A_TIME = 2**13  # arrays of maxima that are fitted together
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class Score:
     @property
     def maxima(self) -> np.ndarray:
         """The maxima that are fitted."""
-        return self.file.maxima[DUAL_NORM[self.norm]]
+        return _maxima(self.file, self.norm)
 
     @property
     def is_impossible(self) -> bool:
@@ -179,18 +182,19 @@ def of_kind(paths: list[Path], field: str, wanted: object) -> list[Path]:
 def load(paths: list[Path], slope: bool = False) -> Loaded:
     """Read the files; one that cannot be used is named, counted and skipped."""
     records, without_slopes, unreadable = [], 0, 0
-    for path in paths:
-        try:
-            record = matfile.load(path, slope)
-            if record.misnamed:
-                said = f"{path}: its name tells something else than its contents, which count"
-                print(printable(f"warning: {said}"), file=sys.stderr)
-            records.append(record)
-        except matfile.NoSlopesError:
-            without_slopes += 1
-        except matfile.FormatError as error:
-            print(printable(f"skipped {path}: {error}"), file=sys.stderr)
-            unreadable += 1
+    with progress("reading", len(paths), leave=False) as bar:
+        for path, found in zip(paths, reading.read(paths, slope), strict=True):
+            bar.update()
+            if isinstance(found, matfile.NoSlopesError):
+                without_slopes += 1
+            elif isinstance(found, matfile.FormatError):
+                tqdm.write(printable(f"skipped {path}: {found}"), file=sys.stderr)
+                unreadable += 1
+            else:
+                if found.misnamed:
+                    said = f"{path}: its name tells something else than its contents, which count"
+                    tqdm.write(printable(f"warning: {said}"), file=sys.stderr)
+                records.append(found)
     return Loaded(records, unreadable, without_slopes)
 
 
@@ -322,7 +326,7 @@ def score(
 ) -> list[Score]:
     """The scores of files of one order: all norms of the first file, then of the second, ...
 
-    All files and norms are fitted together. `method`: "mle_reg" (with the penalty of weight
+    `AT_A_TIME` files and norms are fitted together. `method`: "mle_reg" (with the penalty of weight
     `shape_reg`), "mle" (without), "maxsamp" (no fit: the largest maximum). `level` is that of the
     intervals. With `cap` no score is larger than what was sampled; raises InputError if a file
     does not tell that.
@@ -330,17 +334,31 @@ def score(
     if cap:
         check_limits(records)
     parts = [(record, norm) for record in records for norm in BOUND_NORMS[record.name.order]]
-    samples = [record.maxima[DUAL_NORM[norm]] for record, norm in parts]
+    scores = []
+    with progress("fitting", len(parts), leave=False) as bar:
+        for first in range(0, len(parts), AT_A_TIME):
+            together = parts[first : first + AT_A_TIME]
+            found = _fitted([_maxima(*part) for part in together], method, shape_reg, level)
+            scores += [Score(*part, *each, cap) for part, each in zip(together, found, strict=True)]
+            bar.update(len(together))
+    return scores
+
+
+def _maxima(record: Record, norm: str) -> np.ndarray:
+    """The maxima in a file that give its score in this norm."""
+    return record.maxima[DUAL_NORM[norm]]
+
+
+def _fitted(
+    samples: list[np.ndarray], method: str, shape_reg: float, level: float
+) -> Iterator[tuple[Fit, Interval | None, Mapping[int, float]]]:
+    """The fit of each array of maxima, the interval and what merged iterations give."""
     if method == "maxsamp":
-        fits = [Fit(float(x.max())) for x in samples]
-        return [Score(*part, each, cap=cap) for part, each in zip(parts, fits, strict=True)]
+        return ((Fit(float(x.max())), None, {}) for x in samples)
     weight = shape_reg if method == "mle_reg" else 0.0
     fits = fit(samples, weight)
     of_fits = intervals(samples, fits, weight, level), merged_end_points(samples, weight)
-    return [
-        Score(record, norm, *found, cap)
-        for (record, norm), *found in zip(parts, fits, *of_fits, strict=True)
-    ]
+    return zip(fits, *of_fits, strict=True)
 
 
 def check_limits(records: list[Record]) -> None:

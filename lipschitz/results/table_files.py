@@ -77,8 +77,11 @@ def write_json(frame: pd.DataFrame, path: Path) -> None:
     begin = json.dumps({"format": FORMAT, "schema": SCHEMA})[:-1]
     columns = [_plain(column) for _, column in frame.items()]
     named = (dict(zip(frame, row, strict=True)) for row in zip(*columns, strict=True))
-    rows = ",\n".join(json.dumps(row, allow_nan=False) for row in named)
-    path.write_text(f'{begin}, "rows": [\n{rows}\n]}}\n')
+    with path.open("w") as file:
+        file.write(f'{begin}, "rows": [\n')
+        for number, row in enumerate(named):
+            file.write((",\n" if number else "") + json.dumps(row, allow_nan=False))
+        file.write("\n]}\n")
 
 
 def _plain(column: pd.Series) -> list[object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from sys import intern
 from typing import TYPE_CHECKING
 
 from lipschitz.results import scoring
@@ -50,10 +51,12 @@ COLUMNS = {
 
 def frame(experiments: Iterable[Scored]) -> pd.DataFrame:
     """A data frame of scores with these `COLUMNS`; what is not known is empty, or missing."""
-    rows = [row for each in experiments for row in _rows(each)]
-    return of_columns(
-        {name: column([row[name] for row in rows], dtype) for name, dtype in COLUMNS.items()}
-    )
+    values = {name: [] for name in COLUMNS}
+    for each in experiments:
+        for row in _rows(each):  # a row alone: all of them take ten times the room of columns
+            for name, of_column in values.items():
+                of_column.append(row[name])
+    return of_columns({name: column(values.pop(name), dtype) for name, dtype in COLUMNS.items()})
 
 
 def column(values: list[object], dtype: str) -> pd.Series:
@@ -118,7 +121,7 @@ def _of_file(score: Score) -> dict[str, object]:
         "network_fingerprint": _word(told.get("network")),
         "image_fingerprint": _word(told.get("image")),
         "sampled_by": record.version,
-        "file": printable(str(record.path)),
+        "file": intern(printable(str(record.path))),
     }
 
 
@@ -154,7 +157,8 @@ def _of_score(score: Score) -> dict[str, object]:
 
 
 def _word(value: object) -> str:
-    return printable(value[:LONGEST]) if isinstance(value, str) else ""
+    """What a file tells, if it is text; equal words are one object, for rows are many."""
+    return intern(printable(value[:LONGEST])) if isinstance(value, str) else ""
 
 
 def _whole(value: object) -> int | None:

@@ -101,22 +101,21 @@ def working_folder() -> Path | None:
     return None if ray.get_runtime_context().runtime_env.get("working_dir") else Path.cwd()
 
 
-def room(cores_per_worker: int | None = None, with_gpus: bool | None = None) -> Room:
+def room(cores_per_worker: int | None, with_gpus: bool | None, grows: bool) -> Room:
     """What a worker takes: a GPU and its share of the cores, or cores alone where no node has any.
 
-    Raises InputError if there are no GPUs `with_gpus`, RunError if no node has so many cores.
+    If the cluster `grows`, it may come to have what it lacks. Raises InputError if it does not.
     """
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    of_gpus = [node["CPU"] // node["GPU"] for node in nodes if node.get("GPU") and node.get("CPU")]
-    if with_gpus and not of_gpus:
-        raise InputError("no node of the cluster has a GPU")
-    on_gpus = bool(of_gpus) and with_gpus is not False
-    of_cores = [node["CPU"] for node in nodes if node.get("CPU")]
-    share = min(of_gpus) if on_gpus else min([CORES, *of_cores])
-    found = Room(cores_per_worker or max(int(share), 1), int(on_gpus))
-    if of_cores and not any(int(count) >= found.cores for count in of_cores):
-        raise InputError(f"no node has {found.cores} cores: the most is {int(max(of_cores))}")
-    return found
+    nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+    there = [node["Resources"] for node in nodes]
+    of_gpu = [int(node["CPU"] // node["GPU"]) for node in there if node.get("GPU")]
+    on_gpus = with_gpus or (with_gpus is None and bool(of_gpu))
+    of_nodes = of_gpu if on_gpus else [CORES, *(int(node["CPU"]) for node in there)]
+    share = max(min(of_nodes, default=CORES), 1)
+    takes = Room(cores_per_worker or share, int(on_gpus))
+    if not any(map(takes.on, nodes)) and not grows:
+        raise InputError(f"this machine has no room for a worker, which takes {takes}")
+    return takes
 
 
 class Crew(AbstractContextManager):
@@ -165,7 +164,8 @@ class Crew(AbstractContextManager):
         self._looked = time.monotonic()
         there = sum(map(self._takes.on, ray.nodes()))
         if there != self._there:
-            say(f"the cluster has room for {there} workers of {self._takes} each")
+            waiting = "" if there else ": waiting for more"
+            say(f"the cluster has room for {there} workers of {self._takes} each{waiting}")
         self._there = there
         ahead = max(self.size, 1) if self._grows else 0
         more = min(jobs, there + ahead - self._refused) - len(self._workers)

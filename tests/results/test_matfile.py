@@ -253,3 +253,12 @@ def test_a_name_that_is_no_text_is_escaped(tmp_path):
     matfile.save(tmp_path / "x.mat", {"path": name, "args": {"save": name}})
     contents = loadmat(tmp_path / "x.mat", squeeze_me=True)
     assert contents["path"] == contents["args"]["save"] == r"b\udcffd"
+
+
+def test_a_picture_stays_in_its_file_until_it_is_asked_for(attacked_folder):
+    path = sorted(attacked_folder.iterdir())[0]
+    record = matfile.load(path)
+    assert record.picture == path
+    np.testing.assert_array_equal(matfile.picture_of(record), np.full((28, 28), 255))
+    path.unlink()
+    assert matfile.picture_of(record) is None

@@ -8,7 +8,7 @@ import pytest
 
 from lipschitz.maths.scores import DUAL_NORM
 from lipschitz.maths.weibull import fit
-from lipschitz.results import scoring
+from lipschitz.results import reading, scoring
 from lipschitz.results.attacked import Attacked
 from lipschitz.settings import Limits
 from lipschitz.support.errors import InputError
@@ -19,6 +19,10 @@ NORMAL = GOLDEN / "l2/mnist_normal"
 
 def loaded(folder):
     return scoring.load(scoring.find_files([folder])).records
+
+
+def numbers(score):
+    return score.fit, score.interval, score.merged
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +65,32 @@ def test_what_cannot_be_used_is_counted(tmp_path, capsys):
     assert f"skipped {spoiled}" in capsys.readouterr().err
     found = scoring.load(scoring.find_files([tmp_path]), slope=True)
     assert (len(found.records), found.unreadable, found.without_slopes) == (0, 1, 5)
+
+
+def test_many_files_are_read_by_processes_and_what_is_skipped_is_told_in_order(
+    tmp_path, capsys, monkeypatch
+):
+    spoiled = [tmp_path / f"1024_50_{image}_7_6_least_relu_order1.mat" for image in range(200, 500)]
+    for path in spoiled:
+        path.touch()
+    shutil.copytree(NORMAL, tmp_path, dirs_exist_ok=True)
+    alone = scoring.load(scoring.find_files([tmp_path])), capsys.readouterr().err
+    monkeypatch.setattr(reading, "FEWEST", 2)
+    monkeypatch.setattr(reading, "cores", lambda: 2)
+    together = scoring.load(scoring.find_files([tmp_path])), capsys.readouterr().err
+    assert alone[1] == together[1]
+    assert [line.split()[1] for line in together[1].splitlines()] == [
+        f"{path}:" for path in spoiled
+    ]
+    assert [each.name for each in together[0].records] == [each.name for each in alone[0].records]
+
+
+def test_scores_do_not_depend_on_how_many_are_fitted_together(records, monkeypatch):
+    together = scoring.score(records)
+    monkeypatch.setattr(scoring, "AT_A_TIME", 4)
+    assert [numbers(each) for each in scoring.score(records)] == [
+        numbers(each) for each in together
+    ]
 
 
 def test_scores_are_those_of_2018(records):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2.environment import TemplateStream
 from markupsafe import Markup
 
 from lipschitz.results.report import marks, shown
@@ -37,13 +38,33 @@ def page(
 
     `unreadable` files were left out.
     """
+    return "".join(_stream(experiments, compared, unreadable))
+
+
+def write(
+    path: Path,
+    experiments: Sequence[Scored],
+    compared: Sequence[Compared] = (),
+    unreadable: int = 0,
+) -> None:
+    """Write the page, whole or not at all; it is not held in memory."""
+    stream = _stream(experiments, compared, unreadable)
+    stream.enable_buffering()
+    with replacing(path) as unfinished:
+        stream.dump(str(unfinished), encoding="utf-8")
+
+
+def _stream(
+    experiments: Sequence[Scored], compared: Sequence[Compared], unreadable: int
+) -> TemplateStream:
+    """The page in pieces, made as they are asked for."""
     style, script = (_own(name) for name in ("style.css", "script.js"))
     ids = Ids()
     most = max(marks.MOST_LOOKED_AT // len(experiments), marks.FEWEST_LOOKED_AT)
     return (
         _environment()
         .get_template("page.html")
-        .render(
+        .stream(
             title=_title(experiments),
             sections=[
                 Section(f"e{number}", each, ids, most)
@@ -63,17 +84,6 @@ def page(
             words=WORDS.items(),
         )
     )
-
-
-def write(
-    path: Path,
-    experiments: Sequence[Scored],
-    compared: Sequence[Compared] = (),
-    unreadable: int = 0,
-) -> None:
-    """Write the page, whole or not at all."""
-    with replacing(path) as unfinished:
-        unfinished.write_text(page(experiments, compared, unreadable), encoding="utf-8")
 
 
 def _environment() -> Environment:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from lipschitz.network import Box
 from lipschitz.results import attacked, picture
-from lipschitz.results.matfile import Record
+from lipschitz.results.matfile import Record, picture_of
 from lipschitz.results.report import shown
 from lipschitz.results.scoring import Score
 
@@ -20,11 +20,12 @@ class Picture(NamedTuple):
 
 def of_record(record: Record) -> Picture | None:
     """The picture of an image, if its file holds one."""
-    if record.picture is None:
+    pixels = picture_of(record)
+    if pixels is None:
         return None
     caption = f"class {shown.true_class(record)}"
     alt = f"{shown.image(record)}, {caption}"
-    return Picture(picture.as_data_address(record.picture), alt, caption)
+    return Picture(picture.as_data_address(pixels), alt, caption)
 
 
 def of_attack(score: Score) -> Picture | None:
