@@ -8,7 +8,7 @@ import pytest
 
 from tests.helpers import ROOT
 
-FRAMEWORKS = {"tensorflow", "keras", "torch", "torchvision", "timm"}
+FRAMEWORKS = {"tensorflow", "keras", "torch", "torchvision", "timm", "ray"}
 SLOW = {"scipy.stats", "matplotlib", "pandas", "PIL", "jinja2"}
 
 
@@ -29,6 +29,8 @@ def python(code, cwd):
         ("catalogue", FRAMEWORKS),
         ("lipschitz.sampling.worker", FRAMEWORKS | SLOW),
         ("lipschitz.sampling.experiment", FRAMEWORKS | SLOW),
+        ("lipschitz.sampling.cluster_experiment", FRAMEWORKS | SLOW),
+        ("lipschitz.sampling.image_actor", FRAMEWORKS | SLOW),
         ("lipschitz.results.scoring", FRAMEWORKS | SLOW),
     ],
 )

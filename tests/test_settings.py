@@ -152,6 +152,18 @@ def test_the_first_difference_is_named(stored, said):
     assert difference(WANTED | stored, WANTED) == said
 
 
+@pytest.mark.parametrize(
+    ("stored", "now", "same"),
+    [
+        ("CPU, 2 cores", "CPU, 1 core", True),
+        ("CPU, 2 cores", "NVIDIA H200", False),
+        ("NVIDIA H200", "NVIDIA A100", False),
+    ],
+)
+def test_iterations_of_a_processor_go_on_on_one_of_more_or_fewer_cores(stored, now, same):
+    assert (difference({"device": stored}, {"device": now}) == "") == same
+
+
 def test_a_fingerprint_of_the_weights_alone_is_that_of_an_older_file():
     """Then the largest logit has to tell structures apart."""
     older = WANTED | {"network": "of weights"}

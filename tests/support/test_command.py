@@ -41,6 +41,18 @@ def kill(number):
     return f"os.kill(os.getpid(), {int(number)})"
 
 
+NOTED = """
+import os
+from lipschitz.support import command
+
+def main():
+    command.note_interrupted()
+    {}
+    print("the call ends")
+    command.check_interrupted()
+
+command.run(main)
+"""
 NUMBERS = [
     (signal.SIGINT, "interrupted"),
     (signal.SIGTERM, "terminated"),
@@ -136,3 +148,11 @@ def test_standard_streams_may_be_closed(tmp_path, closed):
     done = subprocess.run(["sh", "-c", command, sys.executable, code, file], cwd=ROOT)
     assert done.returncode == 0
     assert file.read_text() == "whole"
+
+
+@pytest.mark.parametrize(("number", "word"), NUMBERS)
+def test_a_signal_that_is_noted_breaks_no_call_and_ends_the_command_after_it(ctrl_c, number, word):
+    done = python(NOTED.format(kill(number)))
+    assert done.stdout == "the call ends\n"
+    assert done.returncode == 128 + number
+    assert word in done.stderr

@@ -21,6 +21,16 @@ def test_cores_are_those_that_the_process_may_use():
     assert done.stdout == "1\n"
 
 
+def test_a_share_of_the_cores_is_what_threads_are_made_for():
+    """Workers of a cluster share a machine."""
+    code = (
+        "import os; from lipschitz.support.machine import cores, cpu_name, use_cores; "
+        "use_cores(1); print(cores(), cpu_name(), os.environ['OMP_NUM_THREADS'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "1 CPU, 1 core 1\n"
+
+
 @pytest.mark.parametrize(
     ("name", "allowed", "visible"),
     [
