@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -77,6 +78,9 @@ from lipschitz.support.machine import CPU, choose_device, cores, cpu_name
 from lipschitz.support.options import Parser, number
 from lipschitz.support.text import line, printable, say
 from lipschitz.tf_backend.readers.graph_ends import TensorsError
+
+if TYPE_CHECKING:
+    from lipschitz.sampling.cluster import Room
 
 TOP = 10  # classes listed for an image
 LARGEST_RADIUS = 1e9  # no image has values so far apart
@@ -338,7 +342,7 @@ def main() -> None:
     settings = settings_of(args, network)
     with concerning("--order 2: " if args.order == 2 else "--compute_slope, --batch_size: "):
         require_measurable(network, settings)
-    with cluster(args), Sampler(network, settings.batch_size, args.nthreads) as sampler:
+    with cluster(args) as takes, Sampler(network, settings.batch_size, args.nthreads) as sampler:
         print_drawn(settings)
         ids = select_ids(len(data.images), named, args)
         logits = logits_of(data, ids, sampler)
@@ -395,24 +399,33 @@ def main() -> None:
             files.check(tasks)
             print_others(folder, files.others(folder, whole))
             command.check_interrupted()
-            if args.ray:
-                results = sampled_on_cluster(tasks, files, attack, load, transform, args)
+            if takes is not None:
+                results = sampled_on_cluster(tasks, files, attack, load, transform, takes, args)
             else:
                 experiment = Experiment(sampler, files, transform, print_newest, attack)
                 results = experiment.run(tasks)
-            print_results(results, tasks, args)
+            with contextlib.closing(results):  # workers end before their cluster does
+                print_results(results, tasks, args)
+        if not tasks:
+            say(f"--shard {args.shard}: none of its images has a score")
     say(f"to score what is saved: python3 clever.py {shlex.quote(str(folder))}")
 
 
-def cluster(args: argparse.Namespace) -> contextlib.AbstractContextManager:
-    """The Ray cluster that samples, if there is one."""
+@contextlib.contextmanager
+def cluster(args: argparse.Namespace) -> Iterator[Room | None]:
+    """Join the Ray cluster that samples, if there is one: what a worker takes of it."""
     if not args.ray:
-        return contextlib.nullcontext()
+        yield None
+        return
     try:
-        from lipschitz.sampling import cluster
+        from lipschitz.sampling.cluster import joined, room
     except ModuleNotFoundError as error:
-        raise InputError(f'--ray needs Ray: pip install "ray>=2.40" ({error})') from error
-    return cluster.joined(args.ray == LOCAL, args.working_dir)
+        raise InputError(f"--ray needs Ray: pip install ray ({error})") from error
+    with joined(args.ray == LOCAL, args.working_dir):
+        with_gpus = None if args.device is None else args.device != CPU
+        with concerning(f"--ray {args.ray}: "):
+            takes = room(args.cores_per_worker, with_gpus, grows=args.ray == AUTO)
+        yield takes
 
 
 def sampled_on_cluster(
@@ -421,15 +434,13 @@ def sampled_on_cluster(
     attack: SavedAttack | None,
     load: Callable[[], Network],
     transform: Callable | None,
+    takes: Room,
     args: argparse.Namespace,
 ) -> Iterator[ImageResult]:
     """The results of images that workers of the cluster sample."""
-    from lipschitz.sampling.cluster import Crew, room, working_folder
+    from lipschitz.sampling.cluster import Crew, working_folder
     from lipschitz.sampling.cluster_experiment import ClusterExperiment
 
-    with_gpus = None if args.device is None else args.device != CPU
-    with concerning("--ray: "):
-        takes = room(args.cores_per_worker, with_gpus, grows=args.ray == AUTO)
     work = Work(
         working_folder(),
         load,
