@@ -74,11 +74,12 @@ def _student(values: np.ndarray, level: float) -> Ends:
 
 
 def _bootstrap(values: np.ndarray, level: float) -> Ends:
-    from scipy.stats import bootstrap  # takes a second to import: other folders go without
+    from scipy import stats  # takes a second to import: other folders go without
 
+    quantile = getattr(stats, "quantile", np.quantile)  # SciPy 1.15 has none
     n = len(values)
     level = expanded_level(level, n)
-    means = bootstrap(
+    means = stats.bootstrap(
         [values],
         np.mean,
         n_resamples=RESAMPLES,
@@ -94,7 +95,7 @@ def _bootstrap(values: np.ndarray, level: float) -> Ends:
     acceleration = 1 / 6 * cubes / squares ** (3 / 2)
     z = float(ndtri((1 - level) / 2))
     moved = np.array([bias + z, bias - z])
-    return np.quantile(means, ndtr(bias + moved / (1 - acceleration * moved)))
+    return quantile(means, ndtr(bias + moved / (1 - acceleration * moved)))
 
 
 def means_without_each(values: np.ndarray) -> np.ndarray:

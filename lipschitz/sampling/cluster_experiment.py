@@ -41,7 +41,7 @@ MOST_LOSSES = 3  # of workers in a row, before an image is given up
 AHEAD = 4  # images handed out before the oldest of them is done, for each worker
 PATIENCE = 1.0  # seconds between two looks at signals and nodes
 TOLD_EVERY = 600.0  # seconds, in a log
-BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} [{elapsed}<{remaining}{postfix}]"
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
 
 
 @dataclass
@@ -118,7 +118,7 @@ class ClusterExperiment:
         opened = told = 0  # how many images were
         said = time.monotonic()
         with progress("images", len(tasks)) as bar:
-            bar.bar_format = BAR
+            bar.bar_format, bar.unit = BAR, "image"
             try:
                 while told < len(tasks):
                     room = min(told + AHEAD * max(self.crew.size, 1), len(tasks)) - opened

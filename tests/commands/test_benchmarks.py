@@ -98,3 +98,17 @@ def test_benchmarks_run(tmp_path, script, options):
     done = run(f"benchmarks/{script}.py", *options, "--repeats", 1, "--json", file, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(file.read_text())
+
+
+@pytest.mark.extra
+def test_a_driver_is_measured_while_its_workers_sleep(tmp_path):
+    pytest.importorskip("ray")
+    file = tmp_path / "figures.json"
+    options = ["--workers", 4, "--processes", 1, "--seconds", 2, "--repeats", 1, "--json", file]
+    parts = ["messages", "driver", "simulation"]
+    done = run("benchmarks/scale.py", *parts, *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(file.read_text())
+    # 7.2 s an iteration, 5 of them in a part; before them the margins, then the attack, the end
+    assert found["messages"]["ImageNet, 1 h, messages to the driver"] == 1 + 500 / 5 + 2
+    assert found["simulation"]["4 workers, 0.6 min an image: parts a second"] > 0

@@ -5,7 +5,13 @@ import pytest
 from scipy import stats
 
 from benchmarks.coverage import RATIO, two_networks
-from lipschitz.maths.scores import expanded_level, interval_of_difference, interval_of_mean
+from lipschitz.maths.scores import (
+    RESAMPLES,
+    expanded_level,
+    interval_of_difference,
+    interval_of_mean,
+    means_without_each,
+)
 
 TRIALS = 3000  # of 95 % to 0.4 %
 INTERVALS = interval_of_mean, interval_of_difference
@@ -35,6 +41,21 @@ def test_that_of_skewed_scores_reaches_farther_up():
     scores = np.array([1.0, 1, 1, 2, 2, 3, 4, 6, 9, 15])
     low, high = interval_of_mean(scores, 0.95)
     assert high - scores.mean() > 1.3 * (scores.mean() - low)
+
+
+def test_it_is_scipy_s_at_an_expanded_level():
+    scores = np.sort(np.random.default_rng(2).lognormal(0, 0.5, 200))
+    level = expanded_level(0.95, len(scores))
+    rng = np.random.default_rng(0)
+    of_scipy = stats.bootstrap(
+        [scores], np.mean, confidence_level=level, n_resamples=RESAMPLES, batch=500, rng=rng
+    )
+    expected = of_scipy.confidence_interval
+    assert interval_of_mean(scores, 0.95) == pytest.approx(expected, rel=1e-12)
+
+
+def test_means_without_each_value_leave_out_one_after_the_other():
+    assert means_without_each(np.array([1.0, 2.0, 6.0])).tolist() == [4.0, 3.5, 1.5]
 
 
 @pytest.mark.parametrize("n", [5, 10, 100])
