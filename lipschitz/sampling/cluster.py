@@ -27,7 +27,7 @@ from lipschitz.support import command
 from lipschitz.support.errors import InputError, RunError, first_line
 from lipschitz.support.machine import cores
 from lipschitz.support.text import say
-from lipschitz.version import version
+from lipschitz.version import of_sources, version
 
 CORES = 4  # of a worker without a GPU, if all nodes have so many
 MOST_DEATHS = 3  # of workers in a row, before they are ready
@@ -157,6 +157,7 @@ class Crew(AbstractContextManager):
         Raises RunError if all were refused.
         """
         without_job = [worker for worker in self._workers if worker.key is None]
+        without_job.sort(key=lambda worker: worker.ready is not None)  # those that start go first
         for worker in without_job[: max(len(self._workers) - jobs, 0)]:
             self._dismiss(worker)
         if time.monotonic() - self._looked < LOOK_AGAIN:
@@ -244,8 +245,9 @@ class Crew(AbstractContextManager):
 
 def difference(found: Ready, fingerprint: str) -> str:
     """Why a worker cannot be used: it would sample another network, or in another way."""
-    if found.version != version():
-        return f"it has version {found.version} of the toolkit, not {version()}"
+    if found.code != (code := (version(), of_sources())):
+        there, wanted = (f"{number} (sources {digits})" for number, digits in (found.code, code))
+        return f"it has version {there} of the toolkit, not {wanted}"
     if found.fingerprint != fingerprint:
         there, wanted = (short_fingerprint(each) for each in (found.fingerprint, fingerprint))
         return f"it has another network, {there} and not {wanted}"

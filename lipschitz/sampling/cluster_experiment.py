@@ -41,7 +41,9 @@ MOST_LOSSES = 3  # of workers in a row, before an image is given up
 AHEAD = 4  # images handed out before the oldest of them is done, for each worker
 PATIENCE = 1.0  # seconds between two looks at signals and nodes
 TOLD_EVERY = 600.0  # seconds, in a log
-BAR = "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
+BAR = (
+    "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
+)
 
 
 @dataclass

@@ -14,7 +14,7 @@ from lipschitz.sampling.transformation import Transformation
 from lipschitz.settings import Settings
 from lipschitz.support import machine
 from lipschitz.support.errors import InputError
-from lipschitz.version import version
+from lipschitz.version import of_sources, version
 
 
 class Ready(NamedTuple):
@@ -23,7 +23,7 @@ class Ready(NamedTuple):
     host: str
     device: str
     fingerprint: str  # of the network
-    version: str  # of the toolkit
+    code: tuple[str, str]  # of the toolkit: its version, and that of its sources
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ class ImageActor:
             raise InputError(f"the network finds no GPU to compute on (on {socket.gethostname()})")
         self._work = work
         self._sampler = Sampler(network, work.settings.batch_size, work.nthreads)
-        return Ready(socket.gethostname(), network.device, network.fingerprint, version())
+        code = version(), of_sources()
+        return Ready(socket.gethostname(), network.device, network.fingerprint, code)
 
 
 def _enter(folder: Path) -> None:
