@@ -74,7 +74,7 @@ from lipschitz.settings import BATCH_SIZE, IMAGENET_BATCH_SIZE, NITERS, NSAMPS, 
 from lipschitz.support import user_function
 from lipschitz.support.atomic import prepare
 from lipschitz.support.errors import InputError, RunError, concerning
-from lipschitz.support.machine import CPU, choose_device, cores, cpu_name
+from lipschitz.support.machine import CPU, GPU, choose_device, cores, cpu_name
 from lipschitz.support.options import Parser, number
 from lipschitz.support.text import line, printable, say
 from lipschitz.tf_backend.readers.graph_ends import TensorsError
@@ -268,11 +268,11 @@ def check(args: argparse.Namespace) -> None:
     for name in ("cores_per_worker", "working_dir"):
         if getattr(args, name) and not args.ray:
             raise InputError(f"--{name} is for --ray")
-    if args.device:
+    if args.ray and args.device not in (None, CPU, GPU):
+        raise InputError(f"--device {args.device}: give {CPU} or {GPU}, a worker of --ray has one")
+    if args.device and not args.ray:
         with concerning("--device "):
             choose_device(args.device)
-    if args.ray:
-        choose_device(CPU)  # the GPUs are the workers'
     most = MOST_PER_CORE * cores()
     if args.nthreads > most:
         say(f"--nthreads {args.nthreads} is taken as {most}: there are {cores()} cores")
@@ -328,87 +328,98 @@ def main() -> None:
     own_images = load_images(args)
     named = named_images(args, own_images.names if own_images is not None else ())
 
-    # frameworks take seconds to import: errors in the options come before
+    # both take seconds: errors in the options come before
     command.exit_at_once()
-    catalogue.import_framework(args.model_name)
-    command.raise_interrupted()
-    load = network_source(args, convention, own_images)
-    network = load_network(load, args, own_images)
-    if args.device not in (None, CPU) and network.device == cpu_name() and not args.ray:
-        raise InputError(f"--device {args.device}: {args.model_name} finds no GPU to compute on")
-    convention = replace(convention, box=network.box)
-    generator = random.Random(args.seed)
-    data = load_data(args, network, generator, own_images)
-    settings = settings_of(args, network)
-    with concerning("--order 2: " if args.order == 2 else "--compute_slope, --batch_size: "):
-        require_measurable(network, settings)
-    with cluster(args) as takes, Sampler(network, settings.batch_size, args.nthreads) as sampler:
-        print_drawn(settings)
-        ids = select_ids(len(data.images), named, args)
-        logits = logits_of(data, ids, sampler)
-        seen_ids, seen = seen_images(data, ids, logits, sampler)
-        right, doubts = accuracy_and_doubts(
-            data, seen_ids, seen, sampler.network, convention, own_images, args
-        )
-        doubts += too_large_radius(settings, network)
-        if takes_features(network, own_images, args) and own_images.looks_like_pixels:
-            doubts.append(PIXELS)
-        print_loaded(model, data, right, sampler, args)
-        for doubt in doubts:
-            say(f"warning: {doubt}")
-        labels = data.true_labels(logits, ids)
-        chosen = list(
-            choose(
-                ids,
-                logits,
-                labels,
-                args.target_type,
-                generator,
-                catalogue.lowest_label(args.dataset, network),
-                named_targets(ids, labels, named, data.labels is not None, args),
+    with cluster(args) as takes:
+        import_framework(args)
+        load = network_source(args, convention, own_images)
+        network = load_network(load, args, own_images)
+        if args.device not in (None, CPU) and network.device == cpu_name() and not args.ray:
+            raise InputError(
+                f"--device {args.device}: {args.model_name} finds no GPU to compute on"
             )
-        )
-        ours = set(of_shard(ids, args))
-        print_choice(chosen, ours, catalogue.class_offset(args.dataset, network))
-        print_left_out(ids, ours, logits)
-        check_targets(chosen, network.num_labels, args)
-        for image_id in of_shard(ids, args) if data.names else ():
-            print(f"image {image_id} is {printable(data.names[image_id])}")
-        if not any(image.correct for image in chosen):
-            raise RunError(nothing_to_score(model, chosen, right, args))
-        folder = settings.folder(args.save)
-        prepare(folder)  # an error comes before sampling, not after it
-        whole = ImageTasks(chosen, data.images, folder, settings, network)
-        tasks = whole.of(ours)
-        transform = TRANSFORMATIONS[args.transform] if args.transform else None
-        plan, attack = plan_of(settings, args.attack), None
-        if plan is not None:
-            seen = first_seen(data, seen_ids, seen, sampler)
-            attack = SavedAttack(network, plan, seen, transform, args.save_attacks)
-        files = RunFiles(
-            settings,
-            overwrite=args.overwrite,
-            options=options,
-            wrong_images=[image.image_id for image in chosen if not image.correct],
-            outputs=sampler.outputs,
-            doubts=doubts,
-            image_names=dict(enumerate(data.names)),
-            class_names=catalogue.class_names(args.dataset, args.model_name, network, data),
-        )
-        with concerning(after=OVERWRITE, kind=OtherFileError):
-            files.check(tasks)
-            print_others(folder, files.others(folder, whole))
-            command.check_interrupted()
-            if takes is not None:
-                results = sampled_on_cluster(tasks, files, attack, load, transform, takes, args)
-            else:
-                experiment = Experiment(sampler, files, transform, print_newest, attack)
-                results = experiment.run(tasks)
-            with contextlib.closing(results):  # workers end before their cluster does
-                print_results(results, tasks, args)
-        if not tasks:
-            say(f"--shard {args.shard}: none of its images has a score")
+        convention = replace(convention, box=network.box)
+        generator = random.Random(args.seed)
+        data = load_data(args, network, generator, own_images)
+        settings = settings_of(args, network)
+        with concerning("--order 2: " if args.order == 2 else "--compute_slope, --batch_size: "):
+            require_measurable(network, settings)
+        with Sampler(network, settings.batch_size, args.nthreads) as sampler:
+            print_drawn(settings)
+            ids = select_ids(len(data.images), named, args)
+            logits = logits_of(data, ids, sampler)
+            seen_ids, seen = seen_images(data, ids, logits, sampler)
+            right, doubts = accuracy_and_doubts(
+                data, seen_ids, seen, sampler.network, convention, own_images, args
+            )
+            doubts += too_large_radius(settings, network)
+            if takes_features(network, own_images, args) and own_images.looks_like_pixels:
+                doubts.append(PIXELS)
+            print_loaded(model, data, right, sampler, args)
+            for doubt in doubts:
+                say(f"warning: {doubt}")
+            labels = data.true_labels(logits, ids)
+            chosen = list(
+                choose(
+                    ids,
+                    logits,
+                    labels,
+                    args.target_type,
+                    generator,
+                    catalogue.lowest_label(args.dataset, network),
+                    named_targets(ids, labels, named, data.labels is not None, args),
+                )
+            )
+            ours = set(of_shard(ids, args))
+            print_choice(chosen, ours, catalogue.class_offset(args.dataset, network))
+            print_left_out(ids, ours, logits)
+            check_targets(chosen, network.num_labels, args)
+            for image_id in of_shard(ids, args) if data.names else ():
+                print(f"image {image_id} is {printable(data.names[image_id])}")
+            if not any(image.correct for image in chosen):
+                raise RunError(nothing_to_score(model, chosen, right, args))
+            folder = settings.folder(args.save)
+            prepare(folder)  # an error comes before sampling, not after it
+            whole = ImageTasks(chosen, data.images, folder, settings, network)
+            tasks = whole.of(ours)
+            transform = TRANSFORMATIONS[args.transform] if args.transform else None
+            plan, attack = plan_of(settings, args.attack), None
+            if plan is not None:
+                seen = first_seen(data, seen_ids, seen, sampler)
+                attack = SavedAttack(network, plan, seen, transform, args.save_attacks)
+            files = RunFiles(
+                settings,
+                overwrite=args.overwrite,
+                options=options,
+                wrong_images=[image.image_id for image in chosen if not image.correct],
+                outputs=sampler.outputs,
+                doubts=doubts,
+                image_names=dict(enumerate(data.names)),
+                class_names=catalogue.class_names(args.dataset, args.model_name, network, data),
+            )
+            with concerning(after=OVERWRITE, kind=OtherFileError):
+                files.check(tasks)
+                print_others(folder, files.others(folder, whole))
+                command.check_interrupted()
+                if takes is not None:
+                    results = sampled_on_cluster(tasks, files, attack, load, transform, takes, args)
+                else:
+                    experiment = Experiment(sampler, files, transform, print_newest, attack)
+                    results = experiment.run(tasks)
+                with contextlib.closing(results):  # workers end before their cluster does
+                    print_results(results, tasks, args)
+            if not tasks:
+                say(f"--shard {args.shard}: none of the run's {len(whole)} images is in it")
     say(f"to score what is saved: python3 clever.py {shlex.quote(str(folder))}")
+
+
+def import_framework(args: argparse.Namespace) -> None:
+    """Import the framework that computes the network; on a cluster the GPUs are the workers'."""
+    if args.ray:
+        choose_device(CPU)
+    catalogue.import_framework(args.model_name)
+    command.check_interrupted()
+    command.raise_interrupted()
 
 
 @contextlib.contextmanager
@@ -420,7 +431,9 @@ def cluster(args: argparse.Namespace) -> Iterator[Room | None]:
     try:
         from lipschitz.sampling.cluster import joined, room
     except ModuleNotFoundError as error:
-        raise InputError(f"--ray needs Ray: pip install ray ({error})") from error
+        raise InputError(
+            f'--ray needs Ray: pip install "clever-toolkit[ray]", or ray alone ({error})'
+        ) from error
     with joined(args.ray == LOCAL, args.working_dir):
         with_gpus = None if args.device is None else args.device != CPU
         with concerning(f"--ray {args.ray}: "):

@@ -17,9 +17,11 @@ from typing import NamedTuple
 
 import ray
 from ray import ObjectRef, ObjectRefGenerator
+from ray._private import worker as driver
 from ray.actor import ActorHandle
 from ray.exceptions import RayError, RayTaskError, RuntimeEnvSetupError
 
+from lipschitz.data.words import counted
 from lipschitz.network import short_fingerprint
 from lipschitz.sampling.image_actor import ImageActor, Ready, Work
 from lipschitz.sampling.image_job import Ended, Event, Job, Lost
@@ -31,6 +33,7 @@ from lipschitz.version import of_sources, version
 
 CORES = 4  # of a worker without a GPU, if all nodes have so many
 MOST_DEATHS = 3  # of workers in a row, before they are ready
+CLIENT = "ray://"  # begins addresses of Ray's client, which lacks streams of results
 LOOK_AGAIN = 5.0  # seconds between two looks at the nodes
 
 
@@ -48,7 +51,7 @@ class Room(NamedTuple):
 
     def __str__(self) -> str:
         gpu = "a GPU and " if self.gpus else ""
-        return f"{gpu}{self.cores} core" + "s" * (self.cores > 1)
+        return gpu + counted(self.cores, "core")
 
 
 @dataclass(eq=False)
@@ -65,17 +68,17 @@ class Worker:
 def joined(local: bool, working_dir: str = "") -> Iterator[None]:
     """Join a cluster that is there, or make one of this machine, for a block.
 
-    Ray sends the workers a copy of the folder `working_dir`, if one is given. Raises InputError if
-    there is no cluster, or the folder cannot be sent.
+    Ray sends the workers a copy of the folder `working_dir`, if one is given. Signals are noted
+    from here on, and by a crew. Raises InputError if there is no cluster, or the folder cannot be
+    sent.
     """
     folder = tempfile.mkdtemp(prefix="ray-") if local else None
     try:
-        command.note_interrupted()
         _join(folder, working_dir)
-        command.check_interrupted()
-        command.raise_interrupted()  # Ray put in an answer of its own
+        command.note_interrupted()  # Ray put in an answer of its own
         yield
     finally:
+        command.note_interrupted()  # Ray's calls do not end well if a signal raises in them
         ray.shutdown()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -84,6 +87,13 @@ def joined(local: bool, working_dir: str = "") -> Iterator[None]:
 def _join(folder: str | None, working_dir: str) -> None:
     """Make a cluster whose files are in a folder, or join the one that is there."""
     os.environ.setdefault("RAY_SCHEDULER_EVENTS", "0")  # workers that wait for room are no news
+    # it prints what befalls Ray's processes on stdout, among lines that programs parse
+    driver.listen_error_messages = lambda *_: None
+    if (address := os.environ.get("RAY_ADDRESS", "")).startswith(CLIENT):
+        raise InputError(
+            f"RAY_ADDRESS={address}: Ray's client cannot be used: run this on a machine of the "
+            "cluster, with HOST:PORT as its address"
+        )
     how = {"logging_level": logging.CRITICAL, "log_to_driver": False}
     if folder is not None:
         say(f"Ray {ray.__version__} starts; its files are in {folder} until the run ends")
@@ -92,8 +102,13 @@ def _join(folder: str | None, working_dir: str) -> None:
         how["runtime_env"] = {"working_dir": working_dir}
     try:
         ray.init("auto" if folder is None else "local", **how)
-    except (ConnectionError, RuntimeEnvSetupError, ValueError) as error:
-        raise InputError(f"the Ray cluster cannot be joined: {first_line(error)}") from error
+    except ConnectionError as error:
+        raise InputError(
+            "no Ray cluster is found: start one (ray start --head) or name one (RAY_ADDRESS); "
+            f"without one, this machine can be its own ({first_line(error)})"
+        ) from error
+    except (RuntimeEnvSetupError, ValueError) as error:
+        raise InputError(f"Ray cannot be used: {first_line(error)}") from error
 
 
 def working_folder() -> Path | None:
@@ -134,7 +149,7 @@ class Crew(AbstractContextManager):
         self._looked = -LOOK_AGAIN
 
     def __enter__(self) -> "Crew":
-        command.note_interrupted()  # Ray's calls do not end well if a signal raises in them
+        command.note_interrupted()
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -165,13 +180,13 @@ class Crew(AbstractContextManager):
         self._looked = time.monotonic()
         there = sum(map(self._takes.on, ray.nodes()))
         if there != self._there:
-            waiting = "" if there else ": waiting for more"
-            say(f"the cluster has room for {there} workers of {self._takes} each{waiting}")
+            waiting = "" if there else ": waiting for machines"
+            say(f"the cluster has room for {counted(there, 'worker')} of {self._takes}{waiting}")
         self._there = there
         ahead = max(self.size, 1) if self._grows else 0
         more = min(jobs, there + ahead - self._refused) - len(self._workers)
         if self._refused and more <= 0 and not self._workers:
-            raise RunError("no worker can be used (see above)")
+            raise RunError("no worker can be used (see above, and Ray's logs)")
         for _ in range(more):
             self._add_worker()
 
@@ -226,6 +241,7 @@ class Crew(AbstractContextManager):
     def _refuse(self, worker: Worker, reason: str) -> None:
         say(f"a worker is not used: {reason}")
         self._refused += 1
+        self._deaths = 0
         self._dismiss(worker)
 
     def _next(self, worker: Worker) -> Event:

@@ -13,7 +13,7 @@ from lipschitz.sampling.sampler import Sampler
 from lipschitz.sampling.transformation import Transformation
 from lipschitz.settings import Settings
 from lipschitz.support import machine
-from lipschitz.support.errors import InputError
+from lipschitz.support.errors import InputError, concerning
 from lipschitz.version import of_sources, version
 
 
@@ -55,7 +55,8 @@ class ImageActor:
     def start(self, work: Work) -> Ready:
         """Load the network, unless that is done. Raises InputError if it cannot be loaded here."""
         if self._ready is None:
-            self._ready = self._load(work)
+            with concerning(after=f" (on {socket.gethostname()})"):
+                self._ready = self._load(work)
         return self._ready
 
     def parts(self, job: Job) -> Iterator[Part]:
@@ -73,7 +74,7 @@ class ImageActor:
         if network.box != work.settings.box:  # the columns of a table have ranges of their own
             network = replace(network, box=work.settings.box)
         if work.on_gpu and network.device == machine.cpu_name():
-            raise InputError(f"the network finds no GPU to compute on (on {socket.gethostname()})")
+            raise InputError("the network finds no GPU to compute on")
         self._work = work
         self._sampler = Sampler(network, work.settings.batch_size, work.nthreads)
         code = version(), of_sources()
