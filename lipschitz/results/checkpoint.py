@@ -83,9 +83,9 @@ class Checkpoint(AbstractContextManager):
         self.iterations.append(iteration)
         self.write_if_due()
 
-    def write_if_due(self) -> None:
-        """Write if the last time was `INTERVAL` ago."""
-        if time.monotonic() - self._written >= INTERVAL:
+    def write_if_due(self, interval: float | None = None) -> None:
+        """Write if the last time was so many seconds ago, by default `INTERVAL`."""
+        if time.monotonic() - self._written >= (INTERVAL if interval is None else interval):
             self.write()
 
     def write(self) -> None:

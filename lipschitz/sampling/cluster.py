@@ -34,6 +34,7 @@ from lipschitz.version import of_sources, version
 CORES = 4  # of a worker without a GPU, if all nodes have so many
 MOST_DEATHS = 3  # of workers in a row, before they are ready
 CLIENT = "ray://"  # begins addresses of Ray's client, which lacks streams of results
+LOOK = 1e-4  # seconds that a look at a worker takes, about
 LOOK_AGAIN = 5.0  # seconds between two looks at the nodes
 
 
@@ -201,7 +202,8 @@ class Crew(AbstractContextManager):
         if not awaited:
             time.sleep(seconds)
             return
-        ray.wait(list(awaited), timeout=seconds)
+        if ray.wait(list(awaited), timeout=seconds)[0]:
+            time.sleep(LOOK * len(awaited))  # a look costs so much that more should have come
         for each in ray.wait(list(awaited), num_returns=len(awaited), timeout=0)[0]:
             worker = awaited[each]
             if worker.ready is None:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 MOST_LOSSES = 3  # of workers in a row, before an image is given up
 AHEAD = 4  # images handed out before the oldest of them is done, for each worker
 PATIENCE = 1.0  # seconds between two looks at signals and nodes
+CHECKPOINT_INTERVAL = 0.25  # seconds for each worker: up to 100, each part is written as it comes
 TOLD_EVERY = 600.0  # seconds, in a log
 BAR = (
     "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
@@ -76,13 +77,15 @@ class OpenImage:
         """Iterations that came back."""
         return len(self.checkpoint.iterations) if self.checkpoint is not None else 0
 
-    def job(self) -> Job:
-        """What is left to be done."""
+    def job(self, with_inputs: bool) -> Job:
+        """What is left to be done; whether inputs that attacks find are wanted too."""
         image = self.task.image
         targets = [] if self.is_sampled else [file.target for file in self.left]
         done = tuple(self.checkpoint.iterations) if targets else ()
         to_attack = [file.target for file in self.to_attack]
-        return Job(image.image_id, self.task.x_0, image.true_label, targets, done, to_attack)
+        return Job(
+            image.image_id, self.task.x_0, image.true_label, targets, done, to_attack, with_inputs
+        )
 
     def results(self) -> list[ImageResult]:
         """What there is to say of it, as a run on one machine says it."""
@@ -163,7 +166,8 @@ class ClusterExperiment:
             image = images[place := queue.popleft()]
             if image.left and image.checkpoint is None:
                 image.checkpoint = checkpoint_of(image.task, image.left, worker.ready.device)
-            self.crew.hand(worker, place, image.job())
+            with_inputs = self.attack is not None and self.attack.keeps_inputs(image.task)
+            self.crew.hand(worker, place, image.job(with_inputs))
             image.task = tasks[place]  # its values are read again when they are needed
 
     def _take(self, images: dict[int, OpenImage], queue: deque[int]) -> None:
@@ -201,7 +205,7 @@ class ClusterExperiment:
                 if image.done == self.files.settings.Niters:
                     self._save(image)
                 else:
-                    image.checkpoint.write()
+                    image.checkpoint.write_if_due(CHECKPOINT_INTERVAL * self.crew.size)
             case GroupAttacked(found):
                 image.losses = 0
                 group = image.to_attack[: len(found)]

@@ -34,7 +34,7 @@ class Job:
     """An image with what is left to do: targets to sample, and others to attack.
 
     Iterations that are `done` are not sampled again. Targets that are sampled now are attacked
-    once they are.
+    once they are. The inputs that attacks find, which are large, come back only `with_inputs`.
     """
 
     image_id: int
@@ -43,6 +43,7 @@ class Job:
     targets: Sequence[int] = ()
     done: tuple[Iteration, ...] = ()
     to_attack: Sequence[int] = ()
+    with_inputs: bool = False
 
 
 class Begun(NamedTuple):
@@ -100,7 +101,10 @@ def parts(
     def attacked(targets: Sequence[int]) -> Iterator[GroupAttacked]:
         for group in groups(targets, attack.plan, job.x_0.size):
             margins = Margins(sampler.network, job.x_0, job.true_label, list(group))
-            yield GroupAttacked(attack_group(margins, attack.seen, attack.plan, transform))
+            found = attack_group(margins, attack.seen, attack.plan, transform)
+            if not job.with_inputs:
+                found = [replace(each, images={}) for each in found]
+            yield GroupAttacked(found)
 
     try:
         if job.to_attack:

@@ -50,6 +50,11 @@ class SavedAttack:
             found |= self.add(task, group, self._attack(task, group))
         return found
 
+    def keeps_inputs(self, task: ImageTask) -> bool:
+        """Whether the inputs that are found for an image are kept, or were by an earlier run."""
+        files = (attacked.images_path(file.path) for file in task.files)
+        return self.save_images or any(path.exists() for path in files)
+
     def left(self, task: ImageTask, files: Sequence[TargetFile]) -> list[TargetFile]:
         """Those of the finished files that are still to be attacked."""
         return [file for file in files if not self._is_done(task, file.path)]
