@@ -80,7 +80,7 @@ from lipschitz.support.text import line, printable, say
 from lipschitz.tf_backend.readers.graph_ends import TensorsError
 
 if TYPE_CHECKING:
-    from lipschitz.sampling.cluster import Room
+    from lipschitz.sampling.cluster import Share
 
 TOP = 10  # classes listed for an image
 LARGEST_RADIUS = 1e9  # no image has values so far apart
@@ -274,7 +274,7 @@ def check(args: argparse.Namespace) -> None:
         with concerning("--device "):
             choose_device(args.device)
     most = MOST_PER_CORE * cores()
-    if args.nthreads > most:
+    if args.nthreads > most and not args.ray:
         say(f"--nthreads {args.nthreads} is taken as {most}: there are {cores()} cores")
         args.nthreads = most
     check_selection(args)
@@ -328,9 +328,9 @@ def main() -> None:
     own_images = load_images(args)
     named = named_images(args, own_images.names if own_images is not None else ())
 
-    # both take seconds: errors in the options come before
+    # Ray and frameworks take seconds to start: errors in the options come before
     command.exit_at_once()
-    with cluster(args) as takes:
+    with cluster(args) as share:
         import_framework(args)
         load = network_source(args, convention, own_images)
         network = load_network(load, args, own_images)
@@ -401,15 +401,17 @@ def main() -> None:
                 files.check(tasks)
                 print_others(folder, files.others(folder, whole))
                 command.check_interrupted()
-                if takes is not None:
-                    results = sampled_on_cluster(tasks, files, attack, load, transform, takes, args)
+                if share is not None:
+                    results = sampled_on_cluster(tasks, files, attack, load, transform, share, args)
                 else:
                     experiment = Experiment(sampler, files, transform, print_newest, attack)
                     results = experiment.run(tasks)
                 with contextlib.closing(results):  # workers end before their cluster does
                     print_results(results, tasks, args)
             if not tasks:
-                say(f"--shard {args.shard}: none of the run's {len(whole)} images is in it")
+                say(
+                    f"--shard {args.shard}: it has none of the run's {counted(len(whole), 'image')}"
+                )
     say(f"to score what is saved: python3 clever.py {shlex.quote(str(folder))}")
 
 
@@ -423,13 +425,13 @@ def import_framework(args: argparse.Namespace) -> None:
 
 
 @contextlib.contextmanager
-def cluster(args: argparse.Namespace) -> Iterator[Room | None]:
-    """Join the Ray cluster that samples, if there is one: what a worker takes of it."""
+def cluster(args: argparse.Namespace) -> Iterator[Share | None]:
+    """Join the Ray cluster that samples, if there is one; a worker's share of a node."""
     if not args.ray:
         yield None
         return
     try:
-        from lipschitz.sampling.cluster import joined, room
+        from lipschitz.sampling.cluster import joined, share_of_worker
     except ModuleNotFoundError as error:
         raise InputError(
             f'--ray needs Ray: pip install "clever-toolkit[ray]", or ray alone ({error})'
@@ -437,17 +439,17 @@ def cluster(args: argparse.Namespace) -> Iterator[Room | None]:
     with joined(args.ray == LOCAL, args.working_dir):
         with_gpus = None if args.device is None else args.device != CPU
         with concerning(f"--ray {args.ray}: "):
-            takes = room(args.cores_per_worker, with_gpus, grows=args.ray == AUTO)
-        yield takes
+            share = share_of_worker(args.cores_per_worker, with_gpus, grows=args.ray == AUTO)
+        yield share
 
 
 def sampled_on_cluster(
     tasks: ImageTasks,
     files: RunFiles,
     attack: SavedAttack | None,
-    load: Callable[[], Network],
+    load: functools.partial[Network],
     transform: Callable | None,
-    takes: Room,
+    share: Share,
     args: argparse.Namespace,
 ) -> Iterator[ImageResult]:
     """The results of images that workers of the cluster sample."""
@@ -458,13 +460,14 @@ def sampled_on_cluster(
         working_folder(),
         load,
         files.settings,
-        takes.cores,
-        on_gpu=takes.gpus > 0,
+        share.cores,
+        on_gpu=share.gpus > 0,
         nthreads=args.nthreads,
         transform=transform,
         attack=None if attack is None else Attack(attack.plan, attack.seen),
     )
-    with Crew(work, takes, tasks.network.fingerprint, grows=args.ray == AUTO) as crew:
+    network, grows = tasks.network.fingerprint, args.ray == AUTO
+    with Crew(work, share, network, work.code(), grows) as crew:
         yield from ClusterExperiment(crew, files, attack).run(tasks)
 
 
@@ -511,7 +514,7 @@ def load_images(args: argparse.Namespace) -> OwnImages | None:
 
 def network_source(
     args: argparse.Namespace, convention: Convention, images: OwnImages | None
-) -> Callable[[], Network]:
+) -> functools.partial[Network]:
     """What makes the network of a name, or the user's, here or in another process."""
     if not catalogue.names_own_network(args.dataset, args.model_name):
         named = args.dataset, args.model_name, args.activation, args.weights

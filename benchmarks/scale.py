@@ -117,7 +117,7 @@ def overhead(args: argparse.Namespace) -> Figures:
     with (
         ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as local,
         cluster.joined(local=True),
-        cluster.Crew(work, cluster.Room(1, 0), network.fingerprint, grows=False) as crew,
+        cluster.Crew(work, cluster.Share(1, 0), network.fingerprint, work.code(), False) as crew,
     ):
         through_ray = ClusterExperiment(crew, RunFiles(OF_DIGITS), attack)
         for pair in range(args.repeats + 1):

@@ -2,6 +2,8 @@
 
 import functools
 import hashlib
+import inspect
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
@@ -19,10 +21,16 @@ def version() -> str:
         return "unknown"
 
 
-@functools.cache
-def of_sources() -> str:
-    """A hash of the library's sources: in a clone they change without a new version."""
+def sources_hash(functions: Iterable[Callable] = ()) -> str:
+    """A hash of the library's sources, which in a clone change without a new version.
+
+    The files that define the `functions` are part of it.
+    """
+    files = {str(path.relative_to(PACKAGE)): path for path in PACKAGE.rglob("*.py")}
+    for function in functions:
+        path = Path(inspect.getsourcefile(function))
+        files[path.name] = path
     found = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        found.update(f"{path.relative_to(PACKAGE)}\0".encode() + path.read_bytes())
+    for name, path in sorted(files.items()):
+        found.update(f"{name}\0".encode() + path.read_bytes())
     return found.hexdigest()[:DIGITS]

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Hashable, Iterator
@@ -17,34 +18,36 @@ from typing import NamedTuple
 
 import ray
 from ray import ObjectRef, ObjectRefGenerator
-from ray._private import worker as driver
+from ray._private import worker as ray_driver
 from ray.actor import ActorHandle
-from ray.exceptions import RayError, RayTaskError, RuntimeEnvSetupError
+from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
 from lipschitz.data.words import counted
 from lipschitz.network import short_fingerprint
-from lipschitz.sampling.image_actor import ImageActor, Ready, Work
+from lipschitz.sampling.image_actor import Code, ImageActor, Ready, Work
 from lipschitz.sampling.image_job import Ended, Event, Job, Lost
 from lipschitz.support import command
-from lipschitz.support.errors import InputError, RunError, first_line
+from lipschitz.support.errors import InputError, Interrupted, RunError, first_line
 from lipschitz.support.machine import cores
-from lipschitz.support.text import say
-from lipschitz.version import of_sources, version
+from lipschitz.support.progress import say_above as say
 
-CORES = 4  # of a worker without a GPU, if all nodes have so many
-MOST_DEATHS = 3  # of workers in a row, before they are ready
+CORES = 4  # of a worker without a GPU, where a node has so many
+MOST_DEATHS = 3  # of workers in a row as they start, if none was ever ready
 CLIENT = "ray://"  # begins addresses of Ray's client, which lacks streams of results
+NODE = "ray.io/node-id"  # the label that Ray gives each node
+FOLDER = "/tmp"  # noqa: S108 - of Ray's files: the paths of its sockets may have 107 characters
 LOOK = 1e-4  # seconds that a look at a worker takes, about
 LOOK_AGAIN = 5.0  # seconds between two looks at the nodes
+TELL_AGAIN = 600.0  # seconds until it is told once more that the run waits
 
 
-class Room(NamedTuple):
+class Share(NamedTuple):
     """What a worker takes of a node."""
 
     cores: int
     gpus: int
 
-    def on(self, node: dict) -> int:
+    def fits_on(self, node: dict) -> int:
         """How many workers a node has room for."""
         there = node["Resources"] if node["Alive"] else {}
         count = int(there.get("CPU", 0)) // self.cores
@@ -62,7 +65,20 @@ class Worker:
     actor: ActorHandle
     awaited: ObjectRef | ObjectRefGenerator | None  # None: it is idle
     ready: Ready | None = None  # None: it starts
+    node: str = ""  # once it is ready
     key: Hashable = None
+
+
+class NodeActor(ImageActor):
+    """An actor that says on which node it is, and why it cannot be used."""
+
+    def begin(self, work: Work) -> tuple[str, Ready | InputError]:
+        """The id of the node, and what comes of `start`."""
+        node = ray.get_runtime_context().get_node_id()
+        try:
+            return node, self.start(work)
+        except InputError as error:
+            return node, error
 
 
 @contextlib.contextmanager
@@ -73,15 +89,23 @@ def joined(local: bool, working_dir: str = "") -> Iterator[None]:
     from here on, and by a crew. Raises InputError if there is no cluster, or the folder cannot be
     sent.
     """
-    folder = tempfile.mkdtemp(prefix="ray-") if local else None
+    folder = tempfile.mkdtemp(prefix="ray-", dir=FOLDER) if local else None
+    kept = False
+    command.note_interrupted()  # Ray's calls do not end well if a signal raises in them
     try:
         _join(folder, working_dir)
         command.note_interrupted()  # Ray put in an answer of its own
+        command.check_interrupted()
         yield
+    except (RunError, OSError):
+        kept = local
+        raise
     finally:
-        command.note_interrupted()  # Ray's calls do not end well if a signal raises in them
+        command.note_interrupted()
         ray.shutdown()
-        if folder is not None:
+        if kept:
+            say(f"what workers printed is in {folder}/session_latest/logs: remove {folder} later")
+        elif folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -89,16 +113,16 @@ def _join(folder: str | None, working_dir: str) -> None:
     """Make a cluster whose files are in a folder, or join the one that is there."""
     os.environ.setdefault("RAY_SCHEDULER_EVENTS", "0")  # workers that wait for room are no news
     # it prints what befalls Ray's processes on stdout, among lines that programs parse
-    driver.listen_error_messages = lambda *_: None
-    if (address := os.environ.get("RAY_ADDRESS", "")).startswith(CLIENT):
-        raise InputError(
-            f"RAY_ADDRESS={address}: Ray's client cannot be used: run this on a machine of the "
-            "cluster, with HOST:PORT as its address"
-        )
+    ray_driver.listen_error_messages = lambda *_: None
     how = {"logging_level": logging.CRITICAL, "log_to_driver": False}
     if folder is not None:
         say(f"Ray {ray.__version__} starts; its files are in {folder} until the run ends")
         how |= {"num_cpus": cores(), "include_dashboard": False, "_temp_dir": folder}
+    elif (address := os.environ.get("RAY_ADDRESS", "")).startswith(CLIENT):
+        raise InputError(
+            f"RAY_ADDRESS={address}: Ray's client cannot be used: run this on a machine of the "
+            "cluster, with HOST:PORT as its address"
+        )
     if working_dir:
         how["runtime_env"] = {"working_dir": working_dir}
     try:
@@ -108,8 +132,10 @@ def _join(folder: str | None, working_dir: str) -> None:
             "no Ray cluster is found: start one (ray start --head) or name one (RAY_ADDRESS); "
             f"without one, this machine can be its own ({first_line(error)})"
         ) from error
-    except (RuntimeEnvSetupError, ValueError) as error:
+    except (RayError, RuntimeError, ValueError, OSError) as error:
         raise InputError(f"Ray cannot be used: {first_line(error)}") from error
+    except SystemExit:
+        raise Interrupted(signal.SIGTERM) from None  # Ray's answer, while it starts
 
 
 def working_folder() -> Path | None:
@@ -117,8 +143,8 @@ def working_folder() -> Path | None:
     return None if ray.get_runtime_context().runtime_env.get("working_dir") else Path.cwd()
 
 
-def room(cores_per_worker: int | None, with_gpus: bool | None, grows: bool) -> Room:
-    """What a worker takes: a GPU and its share of the cores, or cores alone where no node has any.
+def share_of_worker(cores_per_worker: int | None, with_gpus: bool | None, grows: bool) -> Share:
+    """What a worker takes: a GPU and its part of the cores, or cores alone where no node has any.
 
     If the cluster `grows`, it may come to have what it lacks. Raises InputError if it does not.
     """
@@ -126,28 +152,29 @@ def room(cores_per_worker: int | None, with_gpus: bool | None, grows: bool) -> R
     there = [node["Resources"] for node in nodes]
     of_gpu = [int(node["CPU"] // node["GPU"]) for node in there if node.get("GPU")]
     on_gpus = with_gpus or (with_gpus is None and bool(of_gpu))
-    of_nodes = of_gpu if on_gpus else [CORES, *(int(node["CPU"]) for node in there)]
-    share = max(min(of_nodes, default=CORES), 1)
-    takes = Room(cores_per_worker or share, int(on_gpus))
-    if not any(map(takes.on, nodes)) and not grows:
-        raise InputError(f"this machine has no room for a worker, which takes {takes}")
-    return takes
+    largest = max((int(node["CPU"]) for node in there), default=CORES)
+    chosen = min(of_gpu, default=CORES) if on_gpus else min(CORES, largest)
+    share = Share(cores_per_worker or max(chosen, 1), int(on_gpus))
+    if not any(map(share.fits_on, nodes)) and not grows:
+        raise InputError(f"this machine has no room for a worker, which takes {share}")
+    return share
 
 
 class Crew(AbstractContextManager):
     """The workers of a run, hired as there is room. Use it in a `with` block."""
 
-    def __init__(self, work: Work, takes: Room, fingerprint: str, grows: bool) -> None:
-        """Who has a network of another fingerprint, or another version of the toolkit, is refused.
+    def __init__(self, work: Work, share: Share, fingerprint: str, code: Code, grows: bool) -> None:
+        """A worker whose network or toolkit is another is not used, nor is its node.
 
         If the cluster `grows`, more workers are asked for than there is room for.
         """
-        self._work, self._takes, self._fingerprint = ray.put(work), takes, fingerprint
-        self._grows = grows
+        self._work, self._share, self._grows = ray.put(work), share, grows
+        self._fingerprint, self._code = fingerprint, code
         self._workers: list[Worker] = []
-        self._refused = self._deaths = 0
+        self._refused: set[str] = set()  # nodes
+        self._deaths: int | None = 0  # in a row as workers started; None: one was ready
+        self._looked = self._told = -TELL_AGAIN
         self._there: int | None = None  # workers that there was room for, when it was last told
-        self._looked = -LOOK_AGAIN
 
     def __enter__(self) -> "Crew":
         command.note_interrupted()
@@ -170,7 +197,7 @@ class Crew(AbstractContextManager):
     def hire(self, jobs: int) -> None:
         """Have as many workers as there is room for, and no more than jobs.
 
-        Raises RunError if all were refused.
+        Raises RunError if no node can be used.
         """
         without_job = [worker for worker in self._workers if worker.key is None]
         without_job.sort(key=lambda worker: worker.ready is not None)  # those that start go first
@@ -179,16 +206,19 @@ class Crew(AbstractContextManager):
         if time.monotonic() - self._looked < LOOK_AGAIN:
             return
         self._looked = time.monotonic()
-        there = sum(map(self._takes.on, ray.nodes()))
-        if there != self._there:
-            waiting = "" if there else ": waiting for machines"
-            say(f"the cluster has room for {counted(there, 'worker')} of {self._takes}{waiting}")
-        self._there = there
+        nodes = ray.nodes()
+        alive = {node["NodeID"] for node in nodes if node["Alive"]}
+        for worker in self.idle:
+            if worker.node not in alive:
+                self._dismiss(worker)
+        there = sum(
+            self._share.fits_on(node) for node in nodes if node["NodeID"] not in self._refused
+        )
+        if self._refused and not there and self._deaths is not None:
+            raise RunError("no worker can be used (see above)")
+        self._tell(there)
         ahead = max(self.size, 1) if self._grows else 0
-        more = min(jobs, there + ahead - self._refused) - len(self._workers)
-        if self._refused and more <= 0 and not self._workers:
-            raise RunError("no worker can be used (see above, and Ray's logs)")
-        for _ in range(more):
+        for _ in range(min(jobs, there + ahead) - len(self._workers)):
             self._add_worker()
 
     def hand(self, worker: Worker, key: Hashable, job: Job) -> None:
@@ -211,40 +241,58 @@ class Crew(AbstractContextManager):
             else:
                 yield worker.key, self._next(worker)
 
+    def _tell(self, there: int) -> None:
+        """Say how much room there is, if that is news or the run waits for it."""
+        now = time.monotonic()
+        if there == self._there and (self.size or now - self._told < TELL_AGAIN):
+            return
+        waiting = "" if there else ": waiting for machines"
+        say(f"the cluster has room for {counted(there, 'worker')} of {self._share}{waiting}")
+        self._there, self._told = there, now
+
     def _add_worker(self) -> None:
-        needs = {"num_cpus": self._takes.cores, "num_gpus": self._takes.gpus}
-        actor = ray.remote(ImageActor).options(**needs).remote()
-        self._workers.append(Worker(actor, actor.start.remote(self._work)))
+        needs = {"num_cpus": self._share.cores, "num_gpus": self._share.gpus}
+        if self._refused:
+            needs["label_selector"] = {NODE: f"!in({','.join(sorted(self._refused))})"}
+        actor = ray.remote(NodeActor).options(**needs).remote()
+        self._workers.append(Worker(actor, actor.begin.remote(self._work)))
 
     def _dismiss(self, worker: Worker) -> None:
         self._workers.remove(worker)
-        self._looked = -LOOK_AGAIN  # there may be room for another
         ray.kill(worker.actor)
 
     def _begin(self, worker: Worker) -> None:
         """A worker is ready, or cannot be."""
         try:
-            found = ray.get(worker.awaited)
-        except RayTaskError as error:
-            self._refuse(worker, first_line(error.cause))
+            worker.node, found = ray.get(worker.awaited)
         except RayError as error:
-            self._deaths += 1
-            if self._deaths < MOST_DEATHS:
-                self._dismiss(worker)
-            else:
-                self._refuse(worker, f"it died as it started: {first_line(error)}")
+            self._dismiss(worker)
+            say(f"a worker failed as it started: {_reason(error)}")
+            self._deaths = None if self._deaths is None else self._deaths + 1
+            if self._deaths == MOST_DEATHS:
+                raise RunError("workers fail as they start (see above)") from error
+            return
+        if reason := self._why_not(found):
+            self._dismiss(worker)
+            if worker.node not in self._refused:
+                say(f"a machine is not used: {reason}")
+            self._refused.add(worker.node)
+            self._looked = -LOOK_AGAIN
         else:
-            if different := difference(found, self._fingerprint):
-                self._refuse(worker, f"{different} (on {found.host})")
-            else:
-                worker.ready, worker.awaited, self._deaths = found, None, 0
-                say(f"worker {self.size}: {found.device}, on {found.host}")
+            worker.ready, worker.awaited, self._deaths = found, None, None
+            say(f"worker {self.size}: {found.device}, on {found.host}")
 
-    def _refuse(self, worker: Worker, reason: str) -> None:
-        say(f"a worker is not used: {reason}")
-        self._refused += 1
-        self._deaths = 0
-        self._dismiss(worker)
+    def _why_not(self, found: Ready | InputError) -> str:
+        """Why a worker cannot be used: it would sample another network, or in another way."""
+        if isinstance(found, InputError):
+            return str(found)
+        if found.code != self._code:
+            return f"it has {found.code} of the toolkit, not {self._code} (on {found.host})"
+        if found.fingerprint != self._fingerprint:
+            networks = found.fingerprint, self._fingerprint
+            there, wanted = (short_fingerprint(each) for each in networks)
+            return f"it has another network, {there} and not {wanted} (on {found.host})"
+        return ""
 
     def _next(self, worker: Worker) -> Event:
         """What a worker gives next. One that is lost, or fails, is dismissed."""
@@ -253,20 +301,18 @@ class Crew(AbstractContextManager):
         except StopIteration:
             worker.awaited = worker.key = None
             return Ended()
-        except RayTaskError as error:
-            reason = first_line(error.cause)  # what it holds may be spoiled
-        except RayError:
-            reason = "its process or its machine is gone"
-        self._dismiss(worker)
-        return Lost(f"{reason} (on {worker.ready.host})")
+        except RayError as error:  # what it holds may be spoiled
+            self._dismiss(worker)
+            self._looked = -LOOK_AGAIN  # there is room for another
+            return Lost(f"{_reason(error)} (on {worker.ready.host})")
 
 
-def difference(found: Ready, fingerprint: str) -> str:
-    """Why a worker cannot be used: it would sample another network, or in another way."""
-    if found.code != (code := (version(), of_sources())):
-        there, wanted = (f"{number} (sources {digits})" for number, digits in (found.code, code))
-        return f"it has version {there} of the toolkit, not {wanted}"
-    if found.fingerprint != fingerprint:
-        there, wanted = (short_fingerprint(each) for each in (found.fingerprint, fingerprint))
-        return f"it has another network, {there} and not {wanted}"
-    return ""
+def _reason(error: RayError) -> str:
+    """Why a worker is lost, in a few words."""
+    if isinstance(error, OutOfMemoryError):
+        return f"its machine is out of memory: {first_line(error)}"
+    if not isinstance(error, RayTaskError):
+        return "its process or its machine is gone"
+    if isinstance(error.cause, RunError):
+        return first_line(error.cause)
+    return f"{type(error.cause).__name__}: {first_line(error.cause)}"

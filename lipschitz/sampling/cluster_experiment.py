@@ -29,16 +29,18 @@ from lipschitz.sampling.run_files import RunFiles
 from lipschitz.sampling.sampler import estimates
 from lipschitz.sampling.saved_attack import SavedAttack
 from lipschitz.sampling.tasks import ImageTask, ImageTasks, TargetFile
+from lipschitz.settings import Provenance
 from lipschitz.support.command import check_interrupted
-from lipschitz.support.errors import ImageError
+from lipschitz.support.errors import ImageError, RunError
 from lipschitz.support.progress import progress
-from lipschitz.support.text import say
+from lipschitz.support.progress import say_above as say
 
 if TYPE_CHECKING:
     from lipschitz.sampling.cluster import Crew
 
 MOST_LOSSES = 3  # of workers in a row, before an image is given up
-AHEAD = 4  # images handed out before the oldest of them is done, for each worker
+MOST_GIVEN_UP = 3  # images in a row, before the run is
+AHEAD = 16  # images handed out before the oldest of them is done, for each worker
 PATIENCE = 1.0  # seconds between two looks at signals and nodes
 CHECKPOINT_INTERVAL = 0.25  # seconds for each worker: up to 100, each part is written as it comes
 TOLD_EVERY = 600.0  # seconds, in a log
@@ -57,10 +59,16 @@ class OpenImage:
     to_attack: list[TargetFile]  # of finished targets
     checkpoint: Checkpoint | None = None  # since it was first handed out
     begun: Begun | None = None
+    provenance: Provenance | None = None  # of the image as a worker got it
     sampled: list[tuple[TargetFile, Estimate]] = field(default_factory=list)
     attacked: dict[Path, Attacked] = field(default_factory=dict)
     error: ImageError | None = None
     losses: int = 0  # of workers in a row, with no part between them
+
+    @property
+    def image_id(self) -> int:
+        """The number of the image."""
+        return self.task.image.image_id
 
     @property
     def is_sampled(self) -> bool:
@@ -103,13 +111,14 @@ class OpenImage:
         return results
 
 
-@dataclass(frozen=True)
+@dataclass
 class ClusterExperiment:
     """The images of a run, sampled by a crew."""
 
     crew: "Crew"
     files: RunFiles
     attack: SavedAttack | None = None
+    given_up: int = field(default=0, init=False)  # images in a row
 
     def run(self, tasks: ImageTasks) -> Iterator[ImageResult]:
         """Sample around the images, save each target's file, and yield results in their order.
@@ -126,12 +135,12 @@ class ClusterExperiment:
             bar.bar_format, bar.unit = BAR, "image"
             try:
                 while told < len(tasks):
-                    room = min(told + AHEAD * max(self.crew.size, 1), len(tasks)) - opened
+                    most = min(told + AHEAD * max(self.crew.size, 1), len(tasks))
                     if told in results:
                         bar.clear()
                         yield from results.pop(told)
                         told += 1
-                    elif room > 0 and len(queue) < max(len(self.crew.idle), 1):
+                    elif opened < most and len(queue) < max(len(self.crew.idle), 1):
                         images[opened] = self._open(tasks[opened])
                         if not images[opened].is_finished:
                             queue.append(opened)
@@ -147,11 +156,20 @@ class ClusterExperiment:
                     bar.set_postfix_str(f"{self.crew.size} workers", refresh=False)
                     bar.update(done - bar.n)
                     if bar.disable and time.monotonic() - said >= TOLD_EVERY:
-                        say(f"{done:.1f} of {len(tasks)} images, {self.crew.size} workers")
+                        say(f"{done:.1f} of {len(tasks)} images; {self._at_work(images)}")
                         said = time.monotonic()
                     check_interrupted()
             finally:
                 _keep(list(images.values()))
+
+    def _at_work(self, images: dict[int, OpenImage]) -> str:
+        """How many work, and what the others may wait for."""
+        working = self.crew.size - len(self.crew.idle)
+        told = f"{working} of {self.crew.size} workers at work"
+        if not images:
+            return told
+        oldest = images[min(images)]
+        return f"{told}; the first image of these is {oldest.image_id}, at iteration {oldest.done}"
 
     def _open(self, task: ImageTask) -> OpenImage:
         """What an earlier run left to be done for an image."""
@@ -168,6 +186,7 @@ class ClusterExperiment:
                 image.checkpoint = checkpoint_of(image.task, image.left, worker.ready.device)
             with_inputs = self.attack is not None and self.attack.keeps_inputs(image.task)
             self.crew.hand(worker, place, image.job(with_inputs))
+            image.provenance = image.task.provenance
             image.task = tasks[place]  # its values are read again when they are needed
 
     def _take(self, images: dict[int, OpenImage], queue: deque[int]) -> None:
@@ -176,23 +195,32 @@ class ClusterExperiment:
             image = images.get(place)
             if image is None or image.is_finished:
                 continue  # its worker says that it has ended, or is lost now
-            if isinstance(event, Lost):
-                self._lose(image, event.reason)
-            elif not isinstance(event, Ended):
+            if isinstance(event, Ended):
+                event = Lost("it ended, and work is left")
+            if not isinstance(event, Lost):
                 self._add(image, event)
-            if isinstance(event, Lost | Ended) and not image.is_finished:
+            elif self._is_lost(image, event.reason):
                 queue.appendleft(place)
 
-    def _lose(self, image: OpenImage, reason: str) -> None:
-        """The worker of an image is lost: another takes it, or it is given up."""
+    def _is_lost(self, image: OpenImage, reason: str) -> bool:
+        """Whether an image whose worker is lost goes to another; if not, it is given up.
+
+        Raises RunError if images are given up one after the other.
+        """
         image.losses += 1
-        lost = f"image {image.task.image.image_id}: its worker is lost: {reason}"
+        lost = f"image {image.image_id}: its worker is lost: {reason}"
         if image.losses < MOST_LOSSES:
-            say(f"{lost}; another goes on at iteration {image.done}")
-        else:
-            image.error = ImageError(f"{lost}; given up after {MOST_LOSSES} workers")
-            if image.checkpoint is not None:
-                image.checkpoint.write()
+            where = "" if image.is_sampled else f" at iteration {image.done}"
+            say(f"{lost}; another goes on{where}")
+            return True
+        lost = f"{lost}; given up after {MOST_LOSSES} workers"
+        if image.checkpoint is not None:
+            image.checkpoint.write()
+        self.given_up += 1
+        if self.given_up == MOST_GIVEN_UP:
+            raise RunError(f"{lost}, as {MOST_GIVEN_UP} images in a row: no worker can do them")
+        image.error = ImageError(lost)
+        return False
 
     def _add(self, image: OpenImage, part: Part) -> None:
         """Add what came to an image and its files."""
@@ -200,26 +228,31 @@ class ClusterExperiment:
             case Begun():
                 image.begun = part
             case Sampled(iterations):
-                image.losses = 0
+                image.losses = self.given_up = 0
                 image.checkpoint.iterations += iterations
                 if image.done == self.files.settings.Niters:
                     self._save(image)
                 else:
                     image.checkpoint.write_if_due(CHECKPOINT_INTERVAL * self.crew.size)
             case GroupAttacked(found):
-                image.losses = 0
+                image.losses = self.given_up = 0
                 group = image.to_attack[: len(found)]
                 image.attacked |= self.attack.add(image.task, group, found)
                 image.to_attack = image.to_attack[len(found) :]
             case Failed(ImageError() as error):
                 image.error = error
-                for target in range(len(image.left)):
+                for target in () if image.is_sampled else range(len(image.left)):
                     image.checkpoint.remove(target)
             case Failed(error):
                 raise error
 
     def _save(self, image: OpenImage) -> None:
         """Write the files of an image whose targets are sampled."""
+        if image.task.provenance != image.provenance:
+            image.error = ImageError(
+                f"image {image.image_id} has changed since it was sampled: run this again"
+            )
+            return
         found = estimates(image.begun.image, image.checkpoint.iterations)
         sampled = list(zip(image.left, found, strict=True))
         for target, (file, estimate) in enumerate(sampled):
@@ -227,8 +260,7 @@ class ClusterExperiment:
             image.checkpoint.remove(target)
         image.sampled = sampled
         if self.attack is not None:
-            complete = [file for file, estimate in sampled if estimate.is_complete()]
-            image.to_attack += self.attack.left(image.task, complete)
+            image.to_attack += [file for file, estimate in sampled if estimate.is_complete()]
 
 
 def _keep(images: Sequence[OpenImage]) -> None:

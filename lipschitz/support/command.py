@@ -20,6 +20,7 @@ from lipschitz.support.text import say
 STANDARD_ERROR = 2  # the last of the standard streams' numbers
 SAVED = "what is saved is complete and stays"
 GRACE = 1.0  # seconds
+PATIENCE = 10.0  # seconds that a call may take after a signal, before another ends the process
 _raised = -GRACE  # when the last signal was answered
 _asked = 0  # the signal that was
 
@@ -112,7 +113,8 @@ def raise_interrupted() -> None:
 def note_interrupted() -> None:
     """From here on a signal is noted, and `check_interrupted` raises `Interrupted`.
 
-    For libraries in which an exception of a signal's handler breaks a call.
+    For libraries in which an exception of a signal's handler breaks a call. If a call hangs, a
+    signal that comes after `PATIENCE` ends the process.
     """
     _answer(_note)
 
@@ -146,8 +148,11 @@ def _exit(number: int, _: FrameType | None) -> None:
 
 
 def _note(number: int, _: FrameType | None) -> None:
-    global _asked
-    _asked = number
+    global _asked, _raised
+    if not _asked:
+        _asked, _raised = number, time.monotonic()
+    elif time.monotonic() - _raised > PATIENCE:
+        os._exit(128 + number)
 
 
 def _raise(number: int, _: FrameType | None) -> None:

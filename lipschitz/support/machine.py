@@ -9,10 +9,8 @@ CPU, GPU = "cpu", "gpu"
 DEVICE = re.compile(rf"{CPU}|(?:{GPU}|cuda)(?::(\d+))?")  # how a user names one
 VISIBLE = "CUDA_VISIBLE_DEVICES"  # which GPUs a process sees, for TensorFlow and PyTorch alike
 NONE = "-1"
-
-
 THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")  # of TensorFlow; of PyTorch
-_share: int | None = None
+_share: int | None = None  # of the cores
 
 
 def cores() -> int:
