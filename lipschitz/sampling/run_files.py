@@ -138,5 +138,5 @@ class RunFiles:
 
 
 def of_bits(provenance: Provenance, device: str) -> Provenance:
-    """What numbers come from, to their last bits: the device shows in them."""
+    """What numbers come from, with the kind of device, which shows in their last bits."""
     return {**provenance, "device": device}
