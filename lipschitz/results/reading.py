@@ -75,7 +75,7 @@ def _reader(slope: bool) -> Iterator[Connection]:
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     with ours:
         with theirs:
-            process = subprocess.Popen(  # noqa: S603 - Python itself, on this module
+            process = subprocess.Popen(
                 [sys.executable, "-P", "-c", START, str(theirs.fileno()), str(int(slope))],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
