@@ -345,6 +345,8 @@ def main() -> None:
         with concerning("--order 2: " if args.order == 2 else "--compute_slope, --batch_size: "):
             require_measurable(network, settings)
         with Sampler(network, settings.batch_size, args.nthreads) as sampler:
+            if share is None:
+                sampler.start()  # if there is no room for them, that is said before the choice
             print_drawn(settings)
             ids = select_ids(len(data.images), named, args)
             logits = logits_of(data, ids, sampler)

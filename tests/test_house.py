@@ -10,6 +10,7 @@ from tests.helpers import ROOT
 OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]+")
 ALLOWED = {
     "--help",  # of every command
+    "--head",  # of ray start
     "--shm-size",  # docker's
 }
 # what tells the user which command to run next

@@ -48,7 +48,7 @@ class AtImage:
 class Sampler(AbstractContextManager):
     """A network, and the workers that draw around its images. Use it in a `with` block.
 
-    The workers start when the first image is sampled.
+    The workers start when the first image is sampled, or with `start`.
     """
 
     def __init__(self, network: Network, batch_size: int, nthreads: int = 0) -> None:
@@ -76,6 +76,12 @@ class Sampler(AbstractContextManager):
         if self._workers is not None:
             self._workers.close()
             self._workers = None
+
+    def start(self) -> None:
+        """Start the workers, unless they run. Raises RunError if there is no shared memory."""
+        if self._workers is None:
+            values = int(np.prod(self.network.input_shape))
+            self._workers = Workers(self.nthreads, self.batch_size, values)
 
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Logits (N, K); outputs that do not look like logits are warned of, once."""
@@ -125,9 +131,7 @@ class Sampler(AbstractContextManager):
         is no shared memory, or if workers are killed again and again.
         """
         settings, network = image.settings, self.network
-        if self._workers is None:
-            values = int(np.prod(network.input_shape))
-            self._workers = Workers(self.nthreads, self.batch_size, values)
+        self.start()
         drawn = settings.drawn
         around = Neighbourhood(
             image.x_0, settings.ball, settings.seed, image.image_id, transform, network.box
