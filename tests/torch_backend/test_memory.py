@@ -29,7 +29,7 @@ module = nn.Sequential(
 )
 network = module_network(module, Convention(), (32, 32, 3))
 x = np.random.default_rng(0).uniform(0, 1, (512, 32, 32, 3)).astype(np.float32)
-for _ in range(6):
+for _ in range(16):
     before = getrusage(RUSAGE_SELF).ru_minflt
     network.gradient_maxima(x, margin_weights(5, 0, [1, 2]))
     print((getrusage(RUSAGE_SELF).ru_minflt - before) * getpagesize())
