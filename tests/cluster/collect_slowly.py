@@ -18,7 +18,7 @@ import catalogue
 import collect_gradients
 import setup_digits
 from lipschitz.results import checkpoint
-from lipschitz.sampling import image_job
+from lipschitz.sampling import cluster_experiment, image_job
 from lipschitz.support.command import run
 from tests.sampling.numpy_network import NumPyNetwork, nearest_mean
 
@@ -55,7 +55,7 @@ def load(a, b, fatal, of_run, *_):
 
 fatal = digits.test_data[int(os.environ["FATAL"])] if "FATAL" in os.environ else None
 network = nearest_mean(digits.train_data, digits.train_labels.argmax(axis=1))
-checkpoint.INTERVAL = 0
+checkpoint.INTERVAL = cluster_experiment.CHECKPOINT_INTERVAL = 0
 catalogue.find = lambda *_: "the nearest mean"
 catalogue.import_framework = lambda model_name: None
 catalogue.network = functools.partial(load, network.a, network.b, fatal, os.getpid())

@@ -16,7 +16,7 @@ COLLECT = "collect_gradients.py"
 FEW = " -n 12 -N 256 -b 128 -i 5 --nthreads 1"
 IMAGES = 11  # of 12, or more: the others are misclassified
 ONE_CORE = ("taskset", "-c", "0")  # the number of cores shows in the last bits
-SECONDS = re.compile(r"(time|overhead) = [\d.]+")
+SECONDS = re.compile(r"(time|overhead) = [\d.e-]+")
 
 
 def sampled(folder, models, arguments, where=""):
