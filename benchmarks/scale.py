@@ -43,14 +43,14 @@ from lipschitz.data.targets import LEAST, RANDOM, TOP2, SelectedImage, choose
 from lipschitz.maths.scores import DUAL_NORM
 from lipschitz.network import Network
 from lipschitz.results.attacked import Attacked
+from lipschitz.results.checkpoint import INTERVAL
 from lipschitz.results.estimate import Iteration
 from lipschitz.sampling import cluster
 from lipschitz.sampling.cluster_experiment import ClusterExperiment
 from lipschitz.sampling.experiment import Experiment, ImageResult, checkpoint_of
-from lipschitz.sampling.image_actor import Ready, Work
+from lipschitz.sampling.image_actor import Code, Ready, Work
 from lipschitz.sampling.image_attack import Seen, plan_of
 from lipschitz.sampling.image_job import (
-    INTERVAL,
     Attack,
     Begun,
     Ended,
@@ -296,7 +296,7 @@ class MadeUpCrew:
     """Workers without processes, whose images take no time."""
 
     def __init__(self, size: int) -> None:
-        ready = Ready("made up", "CPU, 1 core", "", version())
+        ready = Ready("made up", "CPU, 1 core", "", Code(version(), ""))
         self.workers = [SimpleNamespace(ready=ready, key=None, parts=None) for _ in range(size)]
         self.size = size
 

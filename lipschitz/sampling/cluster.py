@@ -29,6 +29,7 @@ from lipschitz.sampling.image_job import Ended, Event, Job, Lost
 from lipschitz.support import command
 from lipschitz.support.errors import InputError, Interrupted, RunError, first_line
 from lipschitz.support.machine import cores
+from lipschitz.support.progress import TELL_AGAIN
 from lipschitz.support.progress import say_above as say
 
 CORES = 4  # of a worker without a GPU, where a node has so many
@@ -38,7 +39,6 @@ NODE = "ray.io/node-id"  # the label that Ray gives each node
 FOLDER = "/tmp"  # of Ray's files: the paths of its sockets may have 107 characters
 LOOK = 1e-4  # seconds that a look at a worker takes, about
 LOOK_AGAIN = 5.0  # seconds between two looks at the nodes
-TELL_AGAIN = 600.0  # seconds until it is told once more that the run waits
 
 
 class Share(NamedTuple):
@@ -97,7 +97,7 @@ def joined(local: bool, working_dir: str = "") -> Iterator[None]:
         command.note_interrupted()  # Ray put in an answer of its own
         command.check_interrupted()
         yield
-    except (RunError, OSError):
+    except RunError:  # it may be the workers' fault
         kept = local
         raise
     finally:

@@ -32,7 +32,7 @@ from lipschitz.sampling.tasks import ImageTask, ImageTasks, TargetFile
 from lipschitz.settings import Provenance
 from lipschitz.support.command import check_interrupted
 from lipschitz.support.errors import ImageError, RunError
-from lipschitz.support.progress import progress
+from lipschitz.support.progress import TELL_AGAIN, progress
 from lipschitz.support.progress import say_above as say
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ MOST_GIVEN_UP = 3  # images in a row, before the run is
 AHEAD = 16  # images handed out before the oldest of them is done, for each worker
 PATIENCE = 1.0  # seconds between two looks at signals and nodes
 CHECKPOINT_INTERVAL = 0.25  # seconds for each worker: up to 100, each part is written as it comes
-TOLD_EVERY = 600.0  # seconds, in a log
 BAR = (
     "{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
 )
@@ -155,7 +154,7 @@ class ClusterExperiment:
                     done = opened - len(images) + parts
                     bar.set_postfix_str(f"{self.crew.size} workers", refresh=False)
                     bar.update(done - bar.n)
-                    if bar.disable and time.monotonic() - said >= TOLD_EVERY:
+                    if bar.disable and time.monotonic() - said >= TELL_AGAIN:
                         say(f"{done:.1f} of {len(tasks)} images; {self._at_work(images)}")
                         said = time.monotonic()
                     check_interrupted()

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lipschitz.results.attacked import Attacked
+from lipschitz.results.checkpoint import INTERVAL
 from lipschitz.results.estimate import Iteration
 from lipschitz.sampling.attack import Plan
 from lipschitz.sampling.image_attack import Margins, Seen, attack_group, groups
@@ -18,8 +19,6 @@ from lipschitz.sampling.sampler import AtImage, Sampler, estimates
 from lipschitz.sampling.transformation import Transformation
 from lipschitz.settings import Settings
 from lipschitz.support.errors import ImageError, InputError
-
-INTERVAL = 30  # seconds after which the iterations so far come back
 
 
 class Attack(NamedTuple):

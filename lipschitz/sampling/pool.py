@@ -12,12 +12,12 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from lipschitz.sampling.worker import Batch, Neighbourhood
 from lipschitz.support import shared_memory
 from lipschitz.support.errors import RunError
 from lipschitz.support.machine import cores
+from lipschitz.support.progress import say_above
 from lipschitz.support.text import say
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -171,8 +171,7 @@ class Workers(AbstractContextManager):
                 f"{how}, the {self._deaths[worker]}th in a row: is there memory for them? "
                 "Try fewer sampling workers or smaller batches"
             )
-        with contextlib.suppress(OSError):  # a terminal that was closed does not end the run
-            tqdm.write(f"{how}: another draws its samples again", file=sys.stderr)
+        say_above(f"{how}: another draws its samples again")
         self._connections[worker].close()
         self._connections[worker], self._processes[worker] = self._new_worker()
         try:

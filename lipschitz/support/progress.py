@@ -1,10 +1,13 @@
 """Progress bars: at a terminal alone."""
 
+import contextlib
 import sys
 
 from tqdm import tqdm
 
 from lipschitz.support.text import say
+
+TELL_AGAIN = 600.0  # seconds between two lines in a log that say how far a run is, or waits
 
 
 def progress(what: str, total: int, leave: bool = True) -> tqdm:
@@ -14,5 +17,5 @@ def progress(what: str, total: int, leave: bool = True) -> tqdm:
 
 def say_above(message: object) -> None:
     """Print a line on stderr, above a progress bar if there is one."""
-    with tqdm.external_write_mode(file=sys.stderr):
+    with contextlib.suppress(OSError), tqdm.external_write_mode(file=sys.stderr):
         say(message)

@@ -11,6 +11,7 @@ import pytest
 
 from lipschitz.support.atomic import UNFINISHED
 from tests.cluster.runs import HERE, ON_CLUSTER, ray_folder
+from tests.faults.runs import fill_disk
 
 pytest.importorskip("ray", reason="Ray is not installed")
 
@@ -118,9 +119,7 @@ def test_a_full_disk_ends_the_run_which_is_resumed(disturbed, undisturbed, mount
     folder = disturbed.wait_for("*.checkpoint", process).parent
     process.send_signal(signal.SIGSTOP)  # it must not save the rest meanwhile
     finished, ballast = disturbed.finished(), folder / "ballast"
-    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(1000))
+    fill_disk(ballast)
     process.send_signal(signal.SIGCONT)
     said = disturbed.ended(process, (1,))
     assert "No space left on device" in said

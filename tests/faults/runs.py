@@ -149,3 +149,10 @@ class Run:
                 return
             assert time.monotonic() < end
             time.sleep(0.001)
+
+
+def fill_disk(ballast):
+    """Write a file until its disk is full."""
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(1000))

@@ -1,13 +1,12 @@
 """A disk that is full, and shared memory that is small."""
 
-import contextlib
 import shutil
 import signal
 import subprocess
 
 import pytest
 
-from tests.faults.runs import FILES, ONE_IMAGE
+from tests.faults.runs import FILES, ONE_IMAGE, fill_disk
 
 
 def test_a_disk_that_fills_up_ends_the_run_and_keeps_what_is_saved(light, light_reference, mounted):
@@ -16,9 +15,7 @@ def test_a_disk_that_fills_up_ends_the_run_and_keeps_what_is_saved(light, light_
     first = light.wait_for("*.mat", process)
     process.send_signal(signal.SIGSTOP)  # it must not save the rest meanwhile
     ballast = first.parent / "ballast"
-    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(1000))
+    fill_disk(ballast)
     process.send_signal(signal.SIGCONT)
     said = light.ended(process, (1,))
     assert "order1.mat: No space left on device" in said
